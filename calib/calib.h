@@ -1,0 +1,85 @@
+/* calib.h - the calibration store: what one kind of GPU does to one model.
+ *
+ * A device file (calib/data/GPU.json) holds, per series, where its numbers come from (source, licence, date,
+ * method, fit error) and the parameters of
+ *
+ *     latency(model, batch, SM %, quota %) = max( G(batch, SM), f(quota) )          [design, spec 2.3]
+ *
+ * G is the GPU-bound time of one batch at full quota; f is the launch-bound time under the HAS-GPU token
+ * window (40 ms): the quota limits when kernels may be launched, not GPU time. Under the `metered` runtime
+ * only G counts, and the engine meters it.
+ *
+ * Units: milliseconds (double), percent of one GPU (1..100), MiB. Everything returned by pointer belongs to
+ * the calib and lives until calib_close. Files are checked as they are loaded (keys, types, ranges,
+ * monotonicity: G falls with SM and rises with batch, f falls with quota); errors are one line: file, JSON
+ * path, what was found, what was expected. A loaded calib is read-only and may be shared by threads.
+ */
+#ifndef CALIB_H
+#define CALIB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CALIB_ERR_LEN   512
+#define CALIB_BATCH_MAX 32
+
+typedef struct calib calib;
+typedef struct calib_model calib_model;
+
+typedef struct {
+    const char *name; /* the config's key: "v100-16gb" */
+    const char *description;
+    uint32_t sm_count; /* streaming multiprocessors */
+    uint32_t memory_mib;
+    uint32_t max_processes; /* MPS clients per GPU: 48 */
+    int sm_resizable;       /* 0: the SM partition is fixed at process start (MPS) */
+    double schedule_ms;     /* cold start: control plane until the container starts */
+    double container_ms;    /* cold start: container start */
+    double context_ms;      /* cold start: runtime, CUDA and MPS context */
+    double load_mib_per_s;  /* cold start: weights to the GPU */
+    double cold_start_cv;   /* coefficient of variation of the whole cold start (lognormal) */
+} calib_device;
+
+/* A distribution of a time or a factor, by mean and coefficient of variation (lognormal; cv 0: constant). */
+typedef struct {
+    double mean, cv;
+} calib_spread;
+
+typedef struct { /* the facts about one model; its latency is asked by function */
+    const char *name;
+    double weights_mib;       /* loaded at a cold start */
+    double memory_mib;        /* a pod's need of GPU memory */
+    double warmup_ms;         /* cold start: framework import, first inference */
+    calib_spread overhead_ms; /* per request, outside the GPU (decode, HTTP) */
+    double noise_cv;          /* service time: multiplicative, mean 1 */
+    double fit_mape_pct;      /* of the fitted latency against the measured points; < 0: not fitted */
+    uint64_t fit_points;
+    int weak; /* 1: from a few numbers only */
+    const char *source, *licence, *method, *date;
+} calib_facts;
+
+/* Loads and checks a device file. *out is NULL on error (-1, message in err). */
+int calib_open(calib **out, const char *path, char err[CALIB_ERR_LEN]);
+void calib_close(calib *c);
+
+const calib_device *calib_device_of(const calib *c);
+size_t calib_n_models(const calib *c);
+const calib_model *calib_model_at(const calib *c, size_t i);
+const calib_model *calib_model_find(const calib *c, const char *name); /* NULL: unknown */
+const calib_facts *calib_facts_of(const calib_model *m);
+
+/* G: GPU-bound time of one batch, 1 <= batch <= CALIB_BATCH_MAX, 1 <= sm_pct <= 100. Falls (weakly) with SM,
+ * rises (weakly) with batch. */
+double calib_gpu_ms(const calib_model *m, uint32_t batch, uint32_t sm_pct);
+/* f: launch-bound time of one batch under the token window, 1 <= quota_pct <= 100. Falls (weakly) with quota.
+ */
+double calib_launch_ms(const calib_model *m, uint32_t quota_pct);
+/* max(G, f): mean latency under the token runtime, alone on its row */
+double calib_latency_ms(const calib_model *m, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct);
+/* 1 if (batch, sm, quota) lies outside what was measured for the model */
+int calib_is_extrapolated(const calib_model *m, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct);
+
+/* Mean cold start of a pod of m on c's device: the sum of its stages, ms. */
+double calib_cold_start_ms(const calib *c, const calib_model *m);
+
+#endif

@@ -1,0 +1,24 @@
+/* cli.h - the commands of `hassim`: one file each, one row each in main.c's table.
+ *
+ * A command gets its own arguments (argv[0] is its name) and returns the exit code: 0, 1 failed, 2 bad usage
+ * or input. Each parses with argp and answers --help. Messages go to stderr as "hassim COMMAND: what";
+ * results to stdout.
+ */
+#ifndef CLI_H
+#define CLI_H
+
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+int cli_run(int argc, char **argv);     /* cli_run.c */
+int cli_compare(int argc, char **argv); /* cli_compare.c */
+int cli_figures(int argc, char **argv); /* cli_figures.c */
+int cli_trace(int argc, char **argv);   /* cli_trace.c */
+int cli_calib(int argc, char **argv);   /* cli_calib.c */
+int cli_policy(int argc, char **argv);  /* cli_policy.c */
+int cli_bench(int argc, char **argv);   /* cli_bench.c */
+
+/* Finds a file that the program ships ("calib/data/v100.json"): $HASSIM_HOME, the source tree, the installed
+ * share. path is a buffer of len bytes. 0, or -1: nowhere, err says where was looked. */
+int cli_find_shipped(const char *relative, char *path, unsigned long len, char *err, unsigned long err_len);
+
+#endif
