@@ -58,7 +58,7 @@ typedef enum { POL_BEGIN, POL_ARRIVAL, POL_TICK } pol_cause;
 typedef struct {
     uint32_t fn;
     int64_t now_ns;
-    int64_t scrape_ns;
+    int64_t scrape_ns;                        /* -1: none yet, all counters 0 */
     uint64_t arrivals, completions, failures; /* failures: dropped or lost */
     uint64_t concurrency_ns;                  /* integral of the requests in the system */
     uint64_t queued;                          /* requests that wait outside every pod */
@@ -93,8 +93,8 @@ typedef struct {
 } pol_gpu;
 
 typedef struct {
-    uint32_t fn, id; /* id: the how-manieth pod of its function, from 0; never reused */
-    uint32_t gpu, row;
+    uint32_t fn, id;            /* id: the how-manieth pod of its function, from 0; never reused */
+    uint32_t gpu, row;          /* indices in view->gpus and view->rows */
     uint32_t sm_pct, quota_pct; /* 1..100; the quota as last asked for */
     uint32_t batch_max;
     uint32_t weight;
@@ -134,8 +134,8 @@ typedef enum {                  /* which ready pod gets a request; ties go to th
 typedef struct {
     pol_verb verb;
     uint32_t fn;
-    uint32_t pod;               /* STOP, KILL, RESIZE: its id */
-    uint32_t gpu, row;          /* START; row may be POL_NEW_ROW: the first empty row of the GPU */
+    uint32_t pod;      /* STOP, KILL, RESIZE: its id */
+    uint32_t gpu, row; /* START; row: index in view->rows, or POL_NEW_ROW: the GPU's first empty row */
     uint32_t sm_pct, quota_pct; /* START; RESIZE: sm_pct 0 leaves the width as it is */
     uint32_t batch_max;         /* START; 0: the function's */
     uint32_t weight;            /* START, RESIZE: share under POL_WEIGHTED; 0 counts as 1 */
