@@ -6,7 +6,9 @@
  * once; each opens it for itself.
  *
  * A run is identified by (policy label, seed, grid) within the experiment's config hash; --resume asks
- * results_has_run. Errors: -1 and one line in err (file, what was found, what was expected).
+ * results_has_run. It has the run only if the hashes of trace, calibration and policy agree, too; a run made from
+ * other inputs is never replaced: writing it is refused. Errors: -1 and one line in err (file, what was found,
+ * what was expected).
  */
 #ifndef RESULTS_H
 #define RESULTS_H
@@ -29,6 +31,7 @@ typedef struct {           /* what identifies and describes one run */
     const char *config_json; /* the config of this run, grid and --set applied */
     const char *config_hash, *trace_hash, *calibration_hash, *policy_hash; /* hex */
     double wall_s;
+    size_t plan; /* position in the experiment's plan (grid, policy, seed): tables keep that order */
 } results_run;
 
 /* Creates the file and its schema, or opens an existing one (checked: a SQLite file of this schema version,
