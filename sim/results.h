@@ -6,9 +6,9 @@
  * once; each opens it for itself.
  *
  * A run is identified by (policy label, seed, grid) within the experiment's config hash; --resume asks
- * results_has_run. It has the run only if the hashes of trace, calibration and policy agree, too; a run made from
- * other inputs is never replaced: writing it is refused. Errors: -1 and one line in err (file, what was found,
- * what was expected).
+ * results_has_run. It has the run only if the hashes of trace, calibration and policy agree, too; a run made
+ * from other inputs is never replaced: writing it is refused. Errors: -1 and one line in err (file, what was
+ * found, what was expected).
  */
 #ifndef RESULTS_H
 #define RESULTS_H

@@ -129,7 +129,7 @@ CREATE TABLE action (
     n         INTEGER NOT NULL, -- order
     at_ns     INTEGER NOT NULL, -- simulated time
     verb      TEXT NOT NULL,    -- start, stop, kill, resize, route
-    fn        INTEGER NOT NULL,
+    fn        INTEGER,          -- NULL: refused, as there is no such function
     pod       INTEGER,          -- the how-manieth pod of its function
     gpu       INTEGER,
     "row"     INTEGER,          -- NULL: a new one
@@ -228,7 +228,7 @@ CREATE VIEW action_log AS
 SELECT r.label, r.grid, r.seed, a.at_ns / 1e9 AS at_s, f.name AS function, a.verb, a.pod, a.gpu, a."row",
        a.sm_pct, a.quota_pct, a.reason, a.refused, a.why, a.run_id, a.n
 FROM action AS a
-JOIN function_result AS f ON f.run_id = a.run_id AND f.fn = a.fn
+LEFT JOIN function_result AS f ON f.run_id = a.run_id AND f.fn = a.fn
 JOIN run AS r ON r.id = a.run_id;
 
 -- How often, for each reason?

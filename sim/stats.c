@@ -1,0 +1,41 @@
+#include "stats.h"
+
+#include <gsl/gsl_cdf.h>
+#include <math.h>
+
+static double mean_of(const double *values, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += values[i];
+    return sum / (double)n;
+}
+
+static stats_interval around(double mean, double squares, double scale, size_t n) {
+    stats_interval out = {.mean = mean, .lo = NAN, .hi = NAN, .n = n};
+    if (n < 2) return out;
+    double df = (double)(n - 1);
+    double half = gsl_cdf_tdist_Pinv(0.975, df) * sqrt(squares / df / (double)n) * scale;
+    out.lo = mean - half;
+    out.hi = mean + half;
+    return out;
+}
+
+stats_interval stats_mean(const double *values, size_t n) {
+    if (n == 0) return (stats_interval){.mean = NAN, .lo = NAN, .hi = NAN};
+    double mean = mean_of(values, n), squares = 0;
+    for (size_t i = 0; i < n; i++) squares += (values[i] - mean) * (values[i] - mean);
+    return around(mean, squares, 1, n);
+}
+
+/* The residuals' mean is 0 by construction. */
+int stats_ratio(const double *y, const double *x, size_t n, stats_interval *out) {
+    *out = (stats_interval){.mean = NAN, .lo = NAN, .hi = NAN, .n = n};
+    double below = n ? mean_of(x, n) : 0;
+    if (below == 0) return -1;
+    double ratio = mean_of(y, n) / below, squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        double residual = y[i] - ratio * x[i];
+        squares += residual * residual;
+    }
+    *out = around(ratio, squares, 1 / fabs(below), n);
+    return 0;
+}

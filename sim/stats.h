@@ -1,0 +1,28 @@
+/* stats.h - means and ratios over the seeds of an experiment, with 95 % confidence intervals.
+ *
+ * The seeds of one policy are independent replications: the interval of their mean is Student's, with n - 1
+ * degrees of freedom. Two policies meet the same arrivals under the same seed, so that their ratio is a ratio
+ * of means of pairs: R = mean(y) / mean(x), with the delta method on the residuals d = y - R x:
+ *
+ *     R +- t(n - 1) * sd(d) / (sqrt(n) * |mean(x)|)
+ *
+ * (Cochran, Sampling Techniques, section 2.11, without the finite population.) Common random numbers make the
+ * residuals small where policies suffer together, and the interval with them.
+ *
+ * Fewer than two values give no interval: lo and hi are NaN. Values are finite; units are the caller's.
+ */
+#ifndef STATS_H
+#define STATS_H
+
+#include <stddef.h>
+
+typedef struct {
+    double mean, lo, hi;
+    size_t n;
+} stats_interval;
+
+stats_interval stats_mean(const double *values, size_t n); /* n 0: all NaN */
+int stats_ratio(const double *y, const double *x, size_t n,
+                stats_interval *out); /* -1: mean(x) is 0, or n is */
+
+#endif
