@@ -15,10 +15,11 @@
  *   - once at time 0, cause POL_BEGIN, in order of functions: the place for initial pods;
  *   - at an arrival when the function has no pod that takes work, cause POL_ARRIVAL;
  *   - at a tick whose observe returned 1, cause POL_TICK.
- * At a tick, observe is called if a counter or the number of pods differs from the last call, or the time
- * that the policy set in *next_ns has come. Otherwise the tick is skipped, and the policy must behave as if
- * it had seen it with unchanged counters: laziness never shows. The usual way is to catch up a recursion tick
- * by tick until it is bitwise fixed, and to ask for the next tick as long as a decision is possible.
+ * The first tick is always observed. At a later one, observe is called if a counter or the number of pods
+ * differs from the last call, or the time that the policy set in *next_ns has come. Otherwise the tick is
+ * skipped, and the policy must behave as if it had seen it with unchanged counters: laziness never shows. The
+ * usual way is to catch up a recursion tick by tick until it is bitwise fixed, and to ask for the next tick
+ * as long as a decision is possible.
  * `--eager` visits every tick; results are identical.
  *
  * A policy with the flag POL_GLOBAL weighs all functions together: at every tick all functions are stopped,
@@ -148,6 +149,7 @@ typedef struct {
 
 typedef struct { /* services that the engine lends */
     void *impl;
+    int64_t scrape_ns, scrape_phase_ns; /* scrapes at phase + k * scrape, k >= 0: what a skipped tick saw */
     const pol_fn *(*fn)(void *impl, uint32_t fn);
     /* Applies the action if it is legal: >= 0 (START: the new pod's id), or -1: refused, nothing changed.
      * Only within act. */
