@@ -1,0 +1,574 @@
+#include "island_int.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void no_memory(island *s) {
+    atomic_store(&s->run->out_of_memory, 1);
+}
+
+/* ---- when monitoring looks ---- */
+
+static int64_t round_up(int64_t at, int64_t phase, int64_t step) {
+    if (at <= phase) return phase;
+    return phase + (at - phase + step - 1) / step * step;
+}
+
+static int64_t later(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+/* A counter changed: the next scrape will see it. */
+static void touch(island *s, int64_t now) {
+    const engine_setup *setup = s->run->setup;
+    if (s->next_scrape_ns == NEVER)
+        s->next_scrape_ns = round_up(later(now, s->unseen_ns), setup->scrape_phase_ns, setup->scrape_ns);
+}
+
+/* The policy must look at the first tick at or after `from`. */
+static void wake(island *s, int64_t from) {
+    if (s->run->policy_is_global) return;
+    int64_t tick = round_up(later(from, s->unseen_ns), s->run->tick_ns, s->run->tick_ns);
+    if (tick < s->next_tick_ns) s->next_tick_ns = tick;
+}
+
+static void account(island *s, int64_t now) {
+    s->concurrency_ns += s->in_system * (uint64_t)(now - s->concurrency_at_ns);
+    s->concurrency_at_ns = now;
+}
+
+static void scrape(island *s) {
+    int64_t now = s->next_scrape_ns;
+    account(s, now);
+    pol_obs o = {.fn = s->fn,
+                 .scrape_ns = now,
+                 .arrivals = s->result->arrivals,
+                 .completions = s->result->completed,
+                 .failures = s->failures,
+                 .concurrency_ns = s->concurrency_ns,
+                 .queued = s->queue.n};
+    const pol_obs *was = &s->seen;
+    if (o.arrivals != was->arrivals || o.completions != was->completions || o.failures != was->failures ||
+        o.concurrency_ns != was->concurrency_ns || o.queued != was->queued)
+        wake(s, now);
+    s->seen = o;
+    int goes_on = s->in_system > 0 || s->run->options->eager;
+    s->next_scrape_ns = goes_on ? now + s->run->setup->scrape_ns : NEVER;
+}
+
+pol_obs island_observation(const island *s, int64_t now) {
+    const engine_setup *setup = s->run->setup;
+    pol_obs o = s->seen;
+    o.now_ns = now;
+    o.scrape_ns = now < setup->scrape_phase_ns ? -1 : now - (now - setup->scrape_phase_ns) % setup->scrape_ns;
+    o.pods_ready = s->n_ready;
+    o.pods_starting = s->n_starting;
+    return o;
+}
+
+static void act_at(island *s, int64_t now, pol_cause cause) {
+    s->is_acting = 1;
+    s->act_cause = cause;
+    s->act_ns = now;
+}
+
+static void visit(island *s) {
+    int64_t now = s->next_tick_ns, next = NEVER;
+    pol_obs o = island_observation(s, now);
+    s->visits++;
+    s->next_tick_ns = NEVER;
+    s->unseen_ns = now + 1;
+    int wants = s->run->setup->policy->observe(s->run->policy, &o, &next);
+    if (s->run->options->eager) next = now;
+    if (next != NEVER) wake(s, next);
+    if (wants) act_at(s, now, POL_TICK);
+}
+
+int64_t island_quiet_until(const island *s) {
+    if (s->n_ready + s->n_starting == 0 || s->n_pods > s->n_ready + s->n_starting)
+        return s->act_ns + (s->act_cause != POL_ARRIVAL);
+    return s->act_ns - s->act_ns % s->run->tick_ns + s->run->tick_ns;
+}
+
+/* ---- timeline ---- */
+
+static uint64_t capacity_mrps(const island *s, const pod *p) {
+    double g = p->gpu_ns[p->batch_max], per_batch_ns = g > p->launch_ns ? g : p->launch_ns;
+    if (s->run->setup->runtime == ENGINE_METERED) per_batch_ns = g * 100 / p->quota_pct;
+    return (uint64_t)(1e12 * p->batch_max / per_batch_ns + 0.5);
+}
+
+static void bin_add(atomic_uint_least64_t *to, uint64_t n) {
+    if (n) atomic_fetch_add_explicit(to, n, memory_order_relaxed);
+}
+
+static void bin_write(live_bin *b, const island *s, uint64_t on_gpu, uint64_t mrps) {
+    bin_add(&b->arrivals, s->result->arrivals - s->bin_arrivals);
+    bin_add(&b->completed, s->result->completed - s->bin_completed);
+    bin_add(&b->violations, s->violations_ever - s->bin_violations);
+    bin_add(&b->queued, s->in_system - on_gpu);
+    bin_add(&b->pods_ready, s->n_ready);
+    bin_add(&b->pods_starting, s->n_starting);
+    bin_add(&b->capacity_mrps, mrps);
+}
+
+/* Closes every bin that ends at or before now: nothing has changed since the last event. */
+static void close_bins(island *s, int64_t now) {
+    const engine_setup *setup = s->run->setup;
+    uint64_t on_gpu = 0, mrps = 0;
+    for (uint32_t i = 0; i < s->n_pods; i++) {
+        on_gpu += s->pods[i]->is_serving ? s->pods[i]->n_flight : 0;
+        if (s->pods[i]->is_ready && !s->pods[i]->is_draining) mrps += capacity_mrps(s, s->pods[i]);
+    }
+    while (s->next_bin_ns <= now) {
+        size_t k = (size_t)((s->next_bin_ns - 1) / setup->bin_ns);
+        bin_write(&s->run->total[k], s, on_gpu, mrps);
+        if (s->fn < setup->timeline_fns)
+            bin_write(&s->run->by_fn[s->fn * s->run->n_bins + k], s, on_gpu, mrps);
+        s->bin_arrivals = s->result->arrivals;
+        s->bin_completed = s->result->completed;
+        s->bin_violations = s->violations_ever;
+        if (s->next_bin_ns == setup->duration_ns)
+            s->next_bin_ns = NEVER;
+        else if (s->next_bin_ns + setup->bin_ns > setup->duration_ns)
+            s->next_bin_ns = setup->duration_ns;
+        else
+            s->next_bin_ns += setup->bin_ns;
+    }
+}
+
+/* ---- requests that end ---- */
+
+static void end_request(island *s, const held_request *r, uint32_t pod_id, int64_t now, engine_fate fate) {
+    engine_fn_result *out = s->result;
+    int64_t latency = now - r->arrival_ns;
+    int is_late = fate != ENGINE_COMPLETED || latency > s->spec->slo_ns;
+    s->violations_ever += (uint64_t)is_late;
+    if (s->run->setup->record_requests) {
+        s->requests[r->ordinal].pod = pod_id;
+        s->requests[r->ordinal].end_ns = fate == ENGINE_UNFINISHED ? -1 : now;
+        s->requests[r->ordinal].fate = fate;
+    }
+    if (r->arrival_ns < s->run->setup->warmup_ns) return;
+    out->window_violations += (uint64_t)is_late;
+    for (size_t k = 0; k < s->run->setup->n_report; k++)
+        out->report_violations[k] += fate != ENGINE_COMPLETED || latency > s->spec->report_slo_ns[k];
+    if (fate != ENGINE_COMPLETED) return;
+    out->latency_sum_ns += (uint64_t)latency;
+    if (hist_add(&out->latency, latency)) no_memory(s);
+}
+
+static void fail_request(island *s, const held_request *r, uint32_t pod_id, int64_t now, engine_fate fate) {
+    account(s, now);
+    s->in_system--;
+    s->failures++;
+    *(fate == ENGINE_DROPPED ? &s->result->dropped : &s->result->lost) += 1;
+    end_request(s, r, pod_id, now, fate);
+    touch(s, now);
+}
+
+/* ---- pods at work ---- */
+
+static void launch(island *s, pod *p, int64_t now) {
+    if (!pod_can_launch(p, now, s->spec->batch_wait_ns)) return;
+    pod_load_batch(p);
+    p->noise = dist_sample(&s->spec->noise, draw_bits(s->service_key, p->flight[0].ordinal));
+    if (now >= s->run->setup->warmup_ns && now < s->run->setup->duration_ns) {
+        s->result->batches++;
+        s->result->batched += p->n_flight;
+    }
+    if (!s->run->shares)
+        pod_meter_start(p, now);
+    else if (gpu_share_join(&s->run->shares[p->gpu], p, s->fn, now))
+        no_memory(s);
+    pod_can_launch(p, now,
+                   s->spec->batch_wait_ns); /* sets when the rest is due: not before the GPU is free */
+}
+
+static void give(island *s, pod *p, held_request r, int64_t now) {
+    if (pod_take(p, r, now, &s->spec->overhead_ms, s->overhead_key)) no_memory(s);
+    launch(s, p, now);
+    pod_schedule(p);
+}
+
+/* Hands waiting requests to pods as long as one takes them. */
+static void dispatch(island *s, int64_t now) {
+    while (s->queue.n) {
+        pod *p = route_pick(s, queue_front(&s->queue)->ordinal);
+        if (!p) return;
+        give(s, p, queue_pop(&s->queue), now);
+    }
+}
+
+static void let_go(island *s, pod *p) {
+    uint32_t i = 0;
+    while (s->pods[i] != p) i++;
+    for (s->n_pods--; i < s->n_pods; i++) s->pods[i] = s->pods[i + 1];
+    pod_close(p);
+}
+
+static void release_place(island *s, const pod *p, int64_t now) {
+    if (s->n_releases == s->releases_cap) {
+        uint32_t cap = s->releases_cap ? 2 * s->releases_cap : 4;
+        release *v = realloc(s->releases, cap * sizeof *v);
+        if (!v) {
+            no_memory(s);
+            return;
+        }
+        s->releases = v;
+        s->releases_cap = cap;
+    }
+    s->releases[s->n_releases++] = (release){now, s->fn, p->id};
+}
+
+static void complete(island *s, pod *p, int64_t now) {
+    account(s, now);
+    p->is_serving = 0;
+    p->end_ns = NEVER;
+    if (s->run->shares) gpu_share_leave(&s->run->shares[p->gpu], p, now);
+    uint32_t n = p->n_flight;
+    s->in_system -= n;
+    s->result->completed += n;
+    for (uint32_t i = 0; i < n; i++) end_request(s, &p->flight[i], p->id, now, ENGINE_COMPLETED);
+    p->n_flight = 0;
+    p->held -= n;
+    p->busy -= n;
+    touch(s, now);
+    if (pod_fill_workers(p, now, &s->spec->overhead_ms, s->overhead_key)) no_memory(s);
+    if (s->queue.n) dispatch(s, now);
+    launch(s, p, now);
+    pod_schedule(p);
+    if (p->is_draining && p->held == 0) {
+        release_place(s, p, now);
+        let_go(s, p);
+    }
+}
+
+static void become_ready(island *s, pod *p, int64_t now) {
+    p->ready_ns = NEVER;
+    p->is_ready = 1;
+    s->n_starting--;
+    s->n_ready++;
+    pod_schedule(p);
+    dispatch(s, now);
+    touch(s, now);
+    wake(s, now);
+}
+
+static void change_quota(island *s, pod *p, int64_t now) {
+    const engine_setup *setup = s->run->setup;
+    const calib_model *model = s->spec->on[setup->gpus[p->gpu].device].model;
+    p->quota_ns = NEVER;
+    if (s->run->shares)
+        gpu_share_requota(&s->run->shares[p->gpu], p, model, now);
+    else
+        pod_meter_requota(p, model, now);
+    pod_schedule(p);
+}
+
+static void pod_event(island *s, pod *p) {
+    int64_t now = p->next_ns;
+    switch (p->next_kind) {
+    case EV_COMPLETION:
+        complete(s, p, now);
+        return;
+    case EV_QUOTA:
+        change_quota(s, p, now);
+        return;
+    case EV_READY:
+        become_ready(s, p, now);
+        return;
+    case EV_PREPARED:
+        if (pod_enqueue_prepared(p)) no_memory(s);
+        break;
+    default:
+        break; /* a batch is due */
+    }
+    launch(s, p, now);
+    pod_schedule(p);
+}
+
+/* ---- arrivals ---- */
+
+static void next_arrival(island *s) {
+    if (s->block_at == s->block_n) {
+        s->block_n = (uint32_t)trace_source_next(s->source, s->block, ARRIVAL_BLOCK);
+        s->block_at = 0;
+    }
+    s->arrival_ns = s->block_n ? s->block[s->block_at++] : NEVER;
+}
+
+static void record_arrival(island *s, const held_request *r) {
+    if (r->ordinal >= s->requests_cap) {
+        uint64_t cap = s->requests_cap ? 2 * s->requests_cap : 256;
+        engine_request *v = realloc(s->requests, cap * sizeof *v);
+        if (!v) {
+            no_memory(s);
+            return;
+        }
+        s->requests = v;
+        s->requests_cap = cap;
+    }
+    s->requests[r->ordinal] = (engine_request){
+        .fn = s->fn, .pod = UINT32_MAX, .arrival_ns = r->arrival_ns, .end_ns = -1, .fate = ENGINE_UNFINISHED};
+}
+
+static void arrive(island *s) {
+    int64_t now = s->arrival_ns;
+    held_request r = {.arrival_ns = now, .ordinal = s->result->arrivals};
+    account(s, now);
+    s->result->arrivals++;
+    s->result->window_arrivals += now >= s->run->setup->warmup_ns;
+    s->in_system++;
+    if (s->run->setup->record_requests) record_arrival(s, &r);
+    next_arrival(s);
+    touch(s, now);
+    pod *p = s->queue.n ? NULL : route_pick(s, r.ordinal);
+    if (p) {
+        give(s, p, r, now);
+        return;
+    }
+    if (s->queue_limit && s->queue.n >= s->queue_limit)
+        fail_request(s, &r, UINT32_MAX, now, ENGINE_DROPPED);
+    else if (queue_push(&s->queue, r))
+        no_memory(s);
+    if (s->n_ready + s->n_starting == 0) act_at(s, now, POL_ARRIVAL);
+}
+
+/* ---- stepping ---- */
+
+static int64_t next_event(const island *s, event_kind *kind, pod **of) {
+    int64_t at = s->arrival_ns;
+    *kind = at == NEVER ? EV_NONE : EV_ARRIVAL;
+    *of = NULL;
+    for (uint32_t i = 0; i < s->n_pods; i++) {
+        pod *p = s->pods[i];
+        if (p->next_ns > at || (p->next_ns == at && p->next_kind >= *kind)) continue;
+        at = p->next_ns;
+        *kind = p->next_kind;
+        *of = p;
+    }
+    return at;
+}
+
+static int64_t next_of_all(island *s, event_kind *kind, pod **of) {
+    int64_t at = next_event(s, kind, of);
+    if (s->next_scrape_ns < at) {
+        at = s->next_scrape_ns;
+        *kind = EV_SCRAPE;
+    }
+    if (s->next_tick_ns < at) {
+        at = s->next_tick_ns;
+        *kind = EV_TICK;
+    }
+    int is_over = at >= s->run->setup->duration_ns && s->in_system == 0;
+    if (at == NEVER || at > s->run->end_ns || is_over) {
+        *kind = EV_NONE;
+        return NEVER;
+    }
+    return at;
+}
+
+int64_t island_next(island *s, event_kind *kind) {
+    pod *of;
+    return next_of_all(s, kind, &of);
+}
+
+static void do_next(island *s, int64_t at, event_kind kind, pod *of) {
+    if (at >= s->next_bin_ns) close_bins(s, at);
+    if (kind == EV_SCRAPE) {
+        scrape(s);
+        return;
+    }
+    if (kind == EV_TICK) {
+        visit(s);
+        return;
+    }
+    s->events++;
+    if (kind == EV_ARRIVAL)
+        arrive(s);
+    else
+        pod_event(s, of);
+}
+
+void island_step(island *s) {
+    event_kind kind;
+    pod *of;
+    int64_t at = next_of_all(s, &kind, &of);
+    if (kind != EV_NONE) do_next(s, at, kind, of);
+}
+
+void island_advance(island *s, int64_t limit_ns) {
+    while (!s->is_acting) {
+        event_kind kind;
+        pod *of;
+        int64_t at = next_of_all(s, &kind, &of);
+        if (kind == EV_NONE || at > limit_ns) return;
+        do_next(s, at, kind, of);
+    }
+}
+
+/* ---- actions ---- */
+
+void island_begin_act(island *s, int64_t now, pol_cause cause) {
+    s->is_acting = 0;
+    s->act_cause = cause;
+    s->act_ns = now;
+    if (cause == POL_TICK) s->unseen_ns = now + 1;
+    if (now >= s->next_bin_ns) close_bins(s, now);
+}
+
+static pod *find_pod(const island *s, uint32_t id) {
+    for (uint32_t i = 0; i < s->n_pods; i++)
+        if (s->pods[i]->id == id) return s->pods[i];
+    return NULL;
+}
+
+void island_start(island *s, const pol_pod *p, int64_t now) {
+    const engine_setup *setup = s->run->setup;
+    pod *opened = pod_open(s->spec, s->spec->on[setup->gpus[p->gpu].device].model, p);
+    if (opened && s->n_pods == s->pods_cap) {
+        uint32_t cap = s->pods_cap ? 2 * s->pods_cap : 2;
+        pod **v = realloc(s->pods, cap * sizeof(pod *));
+        if (v) {
+            s->pods = v;
+            s->pods_cap = cap;
+        }
+    }
+    if (!opened || s->n_pods == s->pods_cap) {
+        pod_close(opened);
+        no_memory(s);
+        return;
+    }
+    s->pods[s->n_pods++] = opened;
+    s->n_starting++;
+    s->result->cold_starts += now >= setup->warmup_ns && now < setup->duration_ns;
+    wake(s, now);
+}
+
+/* The pod takes no more work; what it holds is left to it. */
+static void retire(island *s, pod *p, int64_t now) {
+    if (p->is_ready)
+        s->n_ready--;
+    else
+        s->n_starting--;
+    p->is_draining = 1;
+    p->ready_ns = NEVER;
+    pod_schedule(p);
+    wake(s, now);
+}
+
+int island_stop(island *s, uint32_t id, int64_t now) {
+    pod *p = find_pod(s, id);
+    retire(s, p, now);
+    if (p->held) return 0;
+    let_go(s, p);
+    return 1;
+}
+
+static void lose_queue(island *s, request_queue *q, uint32_t pod_id, int64_t now) {
+    while (q->n) {
+        held_request r = queue_pop(q);
+        fail_request(s, &r, pod_id, now, ENGINE_LOST);
+    }
+}
+
+void island_kill(island *s, uint32_t id, int64_t now) {
+    pod *p = find_pod(s, id);
+    if (!p->is_draining) retire(s, p, now);
+    if (p->is_serving) {
+        p->is_serving = 0;
+        if (s->run->shares) gpu_share_leave(&s->run->shares[p->gpu], p, now);
+        for (uint32_t i = 0; i < p->n_flight; i++) fail_request(s, &p->flight[i], id, now, ENGINE_LOST);
+    }
+    lose_queue(s, &p->batch_queue, id, now);
+    while (p->n_prep) fail_request(s, &p->prep[--p->n_prep], id, now, ENGINE_LOST);
+    lose_queue(s, &p->waiting, id, now);
+    let_go(s, p);
+}
+
+void island_resize(island *s, uint32_t id, uint32_t quota_pct, uint32_t weight, int64_t now) {
+    pod *p = find_pod(s, id);
+    if (weight) p->weight = weight;
+    p->quota_next_pct = quota_pct;
+    if (quota_pct != p->quota_pct || p->quota_ns != NEVER)
+        p->quota_ns = (now / ENGINE_WINDOW_NS + 1) * ENGINE_WINDOW_NS;
+    pod_schedule(p);
+}
+
+void island_route(island *s, const pol_action *a, int64_t now) {
+    s->balance = a->balance;
+    s->pod_limit = a->pod_limit;
+    s->queue_limit = a->queue_limit;
+    dispatch(s, now);
+}
+
+/* ---- beginning and end ---- */
+
+int island_open(island *s, run *r, uint32_t fn, engine_fn_result *result, char err[ENGINE_ERR_LEN]) {
+    const engine_setup *setup = r->setup;
+    uint64_t seed = setup->seed;
+    *s = (island){.run = r,
+                  .spec = &setup->fns[fn],
+                  .fn = fn,
+                  .result = result,
+                  .overhead_key = draw_key(seed, fn, DRAW_OVERHEAD),
+                  .service_key = draw_key(seed, fn, DRAW_SERVICE),
+                  .route_key = draw_key(seed, fn, DRAW_ROUTE),
+                  .seen = {.fn = fn},
+                  .next_scrape_ns = r->options->eager ? setup->scrape_phase_ns : NEVER,
+                  .next_tick_ns = r->policy_is_global ? NEVER : r->tick_ns,
+                  .next_bin_ns = setup->bin_ns < setup->duration_ns ? setup->bin_ns : setup->duration_ns};
+    s->block = malloc(ARRIVAL_BLOCK * sizeof *s->block);
+    if (!s->block) {
+        snprintf(err, ENGINE_ERR_LEN, "out of memory");
+        return -1;
+    }
+    if (trace_source_open(&s->source, &s->spec->trace, seed, fn, err)) return -1;
+    next_arrival(s);
+    return 0;
+}
+
+void island_close(island *s) {
+    for (uint32_t i = 0; i < s->n_pods; i++) pod_close(s->pods[i]);
+    free(s->pods);
+    free(s->queue.v);
+    free(s->block);
+    free(s->releases);
+    free(s->requests);
+    trace_source_close(s->source);
+}
+
+static void count_unfinished(island *s, const held_request *r, uint32_t pod_id, int64_t now) {
+    s->result->in_flight++;
+    end_request(s, r, pod_id, now, ENGINE_UNFINISHED);
+}
+
+static void count_unfinished_queue(island *s, const request_queue *q, uint32_t pod_id, int64_t now) {
+    for (uint32_t i = 0; i < q->n; i++) count_unfinished(s, &q->v[(q->head + i) & (q->cap - 1)], pod_id, now);
+}
+
+void island_finish(island *s) {
+    int64_t end = s->run->end_ns;
+    if (s->next_bin_ns != NEVER) close_bins(s, s->run->setup->duration_ns);
+    count_unfinished_queue(s, &s->queue, UINT32_MAX, end);
+    for (uint32_t i = 0; i < s->n_pods; i++) {
+        const pod *p = s->pods[i];
+        count_unfinished_queue(s, &p->waiting, p->id, end);
+        count_unfinished_queue(s, &p->batch_queue, p->id, end);
+        for (uint32_t k = 0; k < p->n_prep; k++) count_unfinished(s, &p->prep[k], p->id, end);
+        if (p->is_serving)
+            for (uint32_t k = 0; k < p->n_flight; k++) count_unfinished(s, &p->flight[k], p->id, end);
+    }
+    const engine_fn_result *f = s->result;
+    if (f->in_flight == s->in_system && f->arrivals == f->completed + f->dropped + f->lost + f->in_flight)
+        return;
+    fprintf(stderr,
+            "hassim: requests not conserved at %" PRId64 " ns: function %s: %" PRIu64 " arrived, %" PRIu64
+            " completed, %" PRIu64 " dropped, %" PRIu64 " lost, %" PRIu64 " in flight, %" PRIu64
+            " in the system\n",
+            end, s->spec->name, f->arrivals, f->completed, f->dropped, f->lost, f->in_flight, s->in_system);
+    abort();
+}

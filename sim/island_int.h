@@ -1,0 +1,130 @@
+/* island_int.h - one function's private world: its arrivals, queue, pods and observations. Private to the
+ * engine.
+ *
+ * An island is stepped, one event at a time in the order of pod_int.h, until its policy wants to act. Nothing
+ * it does on the way depends on other islands, except under the token runtime, where the run's gpu_shares
+ * couple pods of one GPU: then the engine steps all islands in one global order.
+ *
+ * Laziness. `next_tick_ns` is the next tick that must be visited: the first one at or after a scrape that saw
+ * a counter change, after the number of pods changed, or after the time the policy asked for.
+ * `next_scrape_ns` is likewise only set while a counter may have changed. With `eager` every scrape and tick
+ * is visited.
+ */
+#ifndef ISLAND_INT_H
+#define ISLAND_INT_H
+
+#include <stdatomic.h>
+
+#include "cluster.h"
+#include "gpu_share.h"
+#include "pod_int.h"
+
+typedef struct { /* one bin of the timeline, as all islands add to it: integer sums commute */
+    atomic_uint_least64_t arrivals, completed, violations, queued, pods_ready, pods_starting, capacity_mrps;
+} live_bin;
+
+typedef struct run { /* what all islands of a run share */
+    const engine_setup *setup;
+    const engine_options *options;
+    pol_ctx *policy;
+    int policy_is_global;
+    int64_t tick_ns, end_ns; /* end: of the drain */
+    cluster *ledger;
+    gpu_share *shares; /* [n_gpus] under the token runtime, else NULL */
+    struct island *islands;
+    live_bin *total;
+    live_bin *by_fn; /* [timeline_fns * n_bins] */
+    size_t n_bins;
+    atomic_int out_of_memory;
+} run;
+
+typedef struct { /* a place that a stopped pod has freed */
+    int64_t at_ns;
+    uint32_t fn, pod;
+} release;
+
+enum { ARRIVAL_BLOCK = 64 };
+
+typedef struct island {
+    run *run;
+    const engine_fn *spec;
+    uint32_t fn;
+
+    /* arrivals */
+    trace_source *source;
+    int64_t arrival_ns; /* the next one; NEVER after the last */
+    int64_t *block;
+    uint32_t block_at, block_n;
+    uint64_t overhead_key, service_key, route_key;
+
+    /* pods, by id */
+    pod **pods;
+    uint32_t n_pods, pods_cap;
+    uint32_t n_ready, n_starting; /* draining pods are neither */
+
+    /* routing */
+    request_queue queue;
+    pol_balance balance;
+    uint32_t pod_limit, queue_limit;
+    uint32_t turn; /* round robin: id of the pod that was served last, + 1 */
+
+    /* counters */
+    uint64_t in_system;
+    uint64_t concurrency_ns;
+    int64_t concurrency_at_ns;
+    uint64_t failures, violations_ever;
+    engine_fn_result *result;
+
+    /* what monitoring has seen */
+    int64_t next_scrape_ns, next_tick_ns;
+    int64_t unseen_ns; /* scrapes and ticks before this time are over */
+    pol_obs seen;
+    int is_acting; /* wants to act now: at act_ns, for act_cause */
+    pol_cause act_cause;
+    int64_t act_ns;
+
+    /* timeline */
+    int64_t next_bin_ns;
+    uint64_t bin_arrivals, bin_completed, bin_violations; /* at the last flush */
+
+    release *releases; /* not yet entered in the ledger */
+    uint32_t n_releases, releases_cap;
+    engine_request *requests; /* by ordinal, when recorded */
+    uint64_t requests_cap;
+    uint64_t events, visits;
+} island;
+
+int island_open(island *s, run *r, uint32_t fn, engine_fn_result *result, char err[ENGINE_ERR_LEN]);
+void island_close(island *s);
+
+/* Time and kind of what comes next; NEVER, EV_NONE when it is over:
+ * past the end, or past duration_ns with nothing in the system. */
+int64_t island_next(island *s, event_kind *kind);
+/* Does what comes next. Sets is_acting if the policy wants to act: the engine then clears it. */
+void island_step(island *s);
+/* Steps until it is acting, over, or what comes next is later than limit_ns. */
+void island_advance(island *s, int64_t limit_ns);
+/* After an act: the island neither acts again nor frees a place before this time. Acts of others that are
+ * earlier need not wait for it. (It acts at ticks, and at arrivals without pods; only draining pods free a
+ * place.) */
+int64_t island_quiet_until(const island *s);
+/* To be called before an act, and before the actions on this island that come of it. */
+void island_begin_act(island *s, int64_t now_ns, pol_cause cause);
+
+/* What a monitoring system shows now. */
+pol_obs island_observation(const island *s, int64_t now_ns);
+
+/* Actions that the ledger has accepted. Stop: 1 if the place is free at once, else 0: a release follows. */
+void island_start(island *s, const pol_pod *p, int64_t now_ns);
+int island_stop(island *s, uint32_t pod, int64_t now_ns);
+void island_kill(island *s, uint32_t pod, int64_t now_ns);
+void island_resize(island *s, uint32_t pod, uint32_t quota_pct, uint32_t weight, int64_t now_ns);
+void island_route(island *s, const pol_action *a, int64_t now_ns);
+
+/* Counts what is left unfinished, and closes the timeline. Aborts if requests were not conserved. */
+void island_finish(island *s);
+
+/* Which pod gets a request: NULL if it must wait. (route.c) */
+pod *route_pick(island *s, uint64_t ordinal);
+
+#endif

@@ -1,0 +1,197 @@
+#include "pod_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- queue ---- */
+
+int queue_push(request_queue *q, held_request r) {
+    if (q->n == q->cap) {
+        uint32_t cap = q->cap ? 2 * q->cap : 4;
+        held_request *v = malloc(cap * sizeof *v);
+        if (!v) return -1;
+        for (uint32_t i = 0; i < q->n; i++) v[i] = q->v[(q->head + i) & (q->cap - 1)];
+        free(q->v);
+        *q = (request_queue){.v = v, .n = q->n, .cap = cap};
+    }
+    q->v[(q->head + q->n++) & (q->cap - 1)] = r;
+    return 0;
+}
+
+held_request queue_pop(request_queue *q) {
+    held_request r = q->v[q->head];
+    q->head = (q->head + 1) & (q->cap - 1);
+    q->n--;
+    return r;
+}
+
+/* ---- life ---- */
+
+pod *pod_open(const engine_fn *fn, const calib_model *model, const pol_pod *p) {
+    pod *out = calloc(1, sizeof *out);
+    if (!out) return NULL;
+    *out = (pod){.id = p->id,
+                 .gpu = p->gpu,
+                 .row = p->row,
+                 .sm_pct = p->sm_pct,
+                 .weight = p->weight,
+                 .batch_max = p->batch_max,
+                 .workers = fn->workers,
+                 .ready_ns = p->ready_ns,
+                 .end_ns = NEVER,
+                 .quota_ns = NEVER,
+                 .due_ns = NEVER,
+                 .window = -1,
+                 .slow = 1};
+    out->prep = malloc(fn->workers * sizeof *out->prep);
+    out->flight = malloc(p->batch_max * sizeof *out->flight);
+    out->gpu_ns = malloc((p->batch_max + 1) * sizeof *out->gpu_ns);
+    if (!out->prep || !out->flight || !out->gpu_ns) {
+        pod_close(out);
+        return NULL;
+    }
+    out->gpu_ns[0] = 0;
+    for (uint32_t b = 1; b <= p->batch_max; b++) out->gpu_ns[b] = 1e6 * calib_gpu_ms(model, b, p->sm_pct);
+    pod_set_quota(out, model, p->quota_pct);
+    out->quota_next_pct = p->quota_pct;
+    pod_schedule(out);
+    return out;
+}
+
+void pod_close(pod *p) {
+    if (!p) return;
+    free(p->waiting.v);
+    free(p->batch_queue.v);
+    free(p->prep);
+    free(p->flight);
+    free(p->gpu_ns);
+    free(p);
+}
+
+void pod_set_quota(pod *p, const calib_model *model, uint32_t quota_pct) {
+    p->quota_pct = quota_pct;
+    p->launch_ns = 1e6 * calib_launch_ms(model, quota_pct);
+}
+
+void pod_schedule(pod *p) {
+    int64_t at = p->end_ns;
+    event_kind kind = EV_COMPLETION;
+    if (p->n_prep && p->prep[p->n_prep - 1].prepared_ns < at) {
+        at = p->prep[p->n_prep - 1].prepared_ns;
+        kind = EV_PREPARED;
+    }
+    if (p->due_ns < at) {
+        at = p->due_ns;
+        kind = EV_BATCH_DUE;
+    }
+    /* rare ones last; they precede PREPARED and BATCH_DUE at the same instant, but not a completion */
+    if (p->ready_ns < at || (p->ready_ns == at && kind > EV_READY)) {
+        at = p->ready_ns;
+        kind = EV_READY;
+    }
+    if (p->quota_ns < at || (p->quota_ns == at && kind > EV_QUOTA)) {
+        at = p->quota_ns;
+        kind = EV_QUOTA;
+    }
+    p->next_ns = at;
+    p->next_kind = at == NEVER ? EV_NONE : kind;
+}
+
+/* ---- requests ---- */
+
+static int start_request(pod *p, held_request r, int64_t now_ns, const dist *overhead_ms, uint64_t key) {
+    p->busy++;
+    int64_t overhead_ns = (int64_t)(1e6 * dist_sample(overhead_ms, draw_bits(key, r.ordinal)) + 0.5);
+    r.prepared_ns = now_ns + overhead_ns;
+    if (overhead_ns == 0) return queue_push(&p->batch_queue, r);
+    uint32_t i = p->n_prep++;
+    for (; i > 0 && p->prep[i - 1].prepared_ns <= r.prepared_ns; i--) p->prep[i] = p->prep[i - 1];
+    p->prep[i] = r;
+    return 0;
+}
+
+int pod_take(pod *p, held_request r, int64_t now_ns, const dist *overhead_ms, uint64_t overhead_key) {
+    p->held++;
+    if (p->busy == p->workers) return queue_push(&p->waiting, r);
+    return start_request(p, r, now_ns, overhead_ms, overhead_key);
+}
+
+int pod_fill_workers(pod *p, int64_t now_ns, const dist *overhead_ms, uint64_t overhead_key) {
+    while (p->waiting.n && p->busy < p->workers)
+        if (start_request(p, queue_pop(&p->waiting), now_ns, overhead_ms, overhead_key)) return -1;
+    return 0;
+}
+
+int pod_enqueue_prepared(pod *p) {
+    return queue_push(&p->batch_queue, p->prep[--p->n_prep]);
+}
+
+int pod_can_launch(pod *p, int64_t now_ns, int64_t batch_wait_ns) {
+    p->due_ns = NEVER;
+    if (p->is_serving || !p->batch_queue.n) return 0;
+    uint32_t full = p->batch_max < p->workers ? p->batch_max : p->workers;
+    int64_t due = queue_front(&p->batch_queue)->prepared_ns + batch_wait_ns;
+    if (p->batch_queue.n >= full || due <= now_ns) return 1;
+    p->due_ns = due;
+    return 0;
+}
+
+void pod_load_batch(pod *p) {
+    uint32_t n = p->batch_queue.n < p->batch_max ? p->batch_queue.n : p->batch_max;
+    for (uint32_t i = 0; i < n; i++) p->flight[i] = queue_pop(&p->batch_queue);
+    p->n_flight = n;
+    p->is_serving = 1;
+}
+
+/* ---- the metered runtime ---- */
+
+/* When `work` of GPU time is obtained from `now` on, with `used` of the window's budget gone. Sets the window
+ * of the end and what is used in it then. */
+static int64_t meter(int64_t now, int64_t work, int64_t budget, int64_t used, int64_t *window,
+                     int64_t *used_then) {
+    int64_t k = now / ENGINE_WINDOW_NS, left = (k + 1) * ENGINE_WINDOW_NS - now;
+    int64_t first = budget - used < left ? budget - used : left;
+    if (first < 0) first = 0; /* the quota shrank below what was used */
+    if (work <= first) {
+        *window = k;
+        *used_then = used + work;
+        return now + work;
+    }
+    int64_t rest = work - first, whole = (rest - 1) / budget, last = rest - whole * budget;
+    *window = k + 1 + whole;
+    *used_then = last;
+    return *window * ENGINE_WINDOW_NS + last;
+}
+
+static int64_t budget_ns(const pod *p) {
+    return ENGINE_WINDOW_NS / 100 * p->quota_pct;
+}
+
+static void meter_from(pod *p, int64_t now_ns, int64_t work_ns) {
+    int64_t used = p->window == now_ns / ENGINE_WINDOW_NS ? p->used_ns : 0;
+    p->end_ns = meter(now_ns, work_ns, budget_ns(p), used, &p->window, &p->used_ns);
+}
+
+void pod_meter_start(pod *p, int64_t now_ns) {
+    int64_t work = (int64_t)(p->gpu_ns[p->n_flight] * p->noise + 0.5);
+    p->gpu_time_ns += (double)work;
+    meter_from(p, now_ns, work > 0 ? work : 1);
+}
+
+/* What is still to come at a window's start follows from the end: the budgets of the windows before the last
+ * one, and what is used of that. */
+void pod_meter_requota(pod *p, const calib_model *model, int64_t now_ns) {
+    int64_t windows = p->window - now_ns / ENGINE_WINDOW_NS;
+    int64_t to_come = windows * budget_ns(p) + p->used_ns;
+    pod_set_quota(p, model, p->quota_next_pct);
+    if (!p->is_serving) return;
+    p->window = -1;
+    meter_from(p, now_ns, to_come);
+}
+
+/* ---- the token runtime ---- */
+
+double pod_token_ns(const pod *p) {
+    double g = p->gpu_ns[p->n_flight];
+    return p->noise * (g > p->launch_ns ? g : p->launch_ns);
+}
