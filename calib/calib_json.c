@@ -1,0 +1,248 @@
+/* calib_json.c - strict reading of JSON: every complaint names the file, the place, what was found and what
+ * was expected. */
+#include "calib_int.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+int calib_json_fail(calib_json *j, const char *format, ...) {
+    if (j->failed) return -1;
+    j->failed = 1;
+    int n = snprintf(j->err, CALIB_ERR_LEN, "%s: %s: ", j->file, j->path[0] ? j->path : "(top)");
+    if (n < 0 || n >= CALIB_ERR_LEN) return -1;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(j->err + n, CALIB_ERR_LEN - (size_t)n, format, args);
+    va_end(args);
+    return -1;
+}
+
+/* What was found, on one line: control bytes of hostile input never reach the terminal. */
+static const char *describe(const cJSON *item, char *text, size_t len) {
+    if (cJSON_IsString(item)) {
+        snprintf(text, len, "\"%.40s\"", item->valuestring);
+        for (char *c = text; *c; c++)
+            if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+    } else if (cJSON_IsNumber(item)) {
+        snprintf(text, len, "%.9g", item->valuedouble);
+    } else {
+        snprintf(text, len, "%s",
+                 cJSON_IsObject(item)  ? "an object"
+                 : cJSON_IsArray(item) ? "an array"
+                 : cJSON_IsTrue(item)  ? "true"
+                 : cJSON_IsFalse(item) ? "false"
+                                       : "null");
+    }
+    return text;
+}
+
+static void parse_error(const char *name, const char *text, size_t at, char err[CALIB_ERR_LEN]) {
+    size_t line = 1, column = 1;
+    for (size_t i = 0; i < at; i++) {
+        column = text[i] == '\n' ? 1 : column + 1;
+        line += text[i] == '\n';
+    }
+    unsigned char found = (unsigned char)text[at];
+    if (!found)
+        snprintf(err, CALIB_ERR_LEN, "%s:%zu:%zu: not JSON: the text ends or has a NUL byte here", name, line,
+                 column);
+    else if (found < 0x20 || found > 0x7e)
+        snprintf(err, CALIB_ERR_LEN, "%s:%zu:%zu: not JSON: found byte 0x%02x", name, line, column, found);
+    else
+        snprintf(err, CALIB_ERR_LEN, "%s:%zu:%zu: not JSON: found '%c'", name, line, column, found);
+}
+
+/* text[len] is NUL. */
+cJSON *calib_json_parse(const char *name, const char *text, size_t len, char err[CALIB_ERR_LEN]) {
+    const char *end = NULL;
+    cJSON *root = cJSON_ParseWithLengthOpts(text, len + 1, &end, 1);
+    if (root && end == text + len) return root;
+    cJSON_Delete(root);
+    size_t at = end && end >= text && end <= text + len ? (size_t)(end - text) : 0;
+    parse_error(name, text, at, err);
+    return NULL;
+}
+
+static char *read_all(const char *file, FILE *in, size_t *len, char err[CALIB_ERR_LEN]) {
+    size_t size = 1u << 16, used = 0;
+    char *text = malloc(size + 1);
+    while (text) {
+        used += fread(text + used, 1, size - used, in);
+        if (used < size) break;
+        if (size >= CALIB_JSON_MAX_BYTES) {
+            snprintf(err, CALIB_ERR_LEN, "%s: larger than %u MiB, expected a calibration", file,
+                     CALIB_JSON_MAX_BYTES >> 20);
+            free(text);
+            return NULL;
+        }
+        size *= 2;
+        char *larger = realloc(text, size + 1);
+        if (!larger) free(text);
+        text = larger;
+    }
+    if (!text) {
+        snprintf(err, CALIB_ERR_LEN, "%s: out of memory", file);
+        return NULL;
+    }
+    text[used] = '\0';
+    *len = used;
+    return text;
+}
+
+cJSON *calib_json_read(const char *file, char err[CALIB_ERR_LEN]) {
+    FILE *in = fopen(file, "rb");
+    if (!in) {
+        snprintf(err, CALIB_ERR_LEN, "%s: cannot open: %s", file, strerror(errno));
+        return NULL;
+    }
+    size_t len = 0;
+    cJSON *root = NULL;
+    char *text = read_all(file, in, &len, err);
+    if (text && ferror(in))
+        snprintf(err, CALIB_ERR_LEN, "%s: cannot read: %s", file, strerror(errno));
+    else if (text)
+        root = calib_json_parse(file, text, len, err);
+    free(text);
+    fclose(in);
+    return root;
+}
+
+size_t calib_json_enter(calib_json *j, const char *key) {
+    size_t mark = strlen(j->path);
+    snprintf(j->path + mark, sizeof j->path - mark, mark ? ".%.64s" : "%.64s", key);
+    for (char *c = j->path + mark; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+    return mark;
+}
+
+size_t calib_json_enter_at(calib_json *j, int index) {
+    size_t mark = strlen(j->path);
+    snprintf(j->path + mark, sizeof j->path - mark, "[%d]", index);
+    return mark;
+}
+
+void calib_json_leave(calib_json *j, size_t mark) {
+    j->path[mark] = '\0';
+}
+
+/* A key seen twice would leave open which value counts. Quadratic only in the few keys that are allowed. */
+int calib_json_keys(calib_json *j, const cJSON *object, const char *const *keys) {
+    for (const cJSON *item = object ? object->child : NULL; item; item = item->next) {
+        const char *const *k = keys;
+        while (*k && strcmp(*k, item->string) != 0) k++;
+        size_t mark = calib_json_enter(j, item->string);
+        if (!*k) calib_json_fail(j, "unknown key");
+        if (*k && cJSON_GetObjectItemCaseSensitive(object, *k) != item)
+            calib_json_fail(j, "key appears twice");
+        calib_json_leave(j, mark);
+        if (j->failed) return -1;
+    }
+    return 0;
+}
+
+static const cJSON *need(calib_json *j, const cJSON *object, const char *key, const char *expected) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    if (!item && !j->failed) {
+        size_t mark = calib_json_enter(j, key);
+        calib_json_fail(j, "missing, expected %s", expected);
+        calib_json_leave(j, mark);
+    }
+    return item;
+}
+
+static int wrong(calib_json *j, const cJSON *found, const char *key, const char *expected) {
+    char text[64];
+    size_t mark = key ? calib_json_enter(j, key) : strlen(j->path);
+    calib_json_fail(j, "found %s, expected %s", describe(found, text, sizeof text), expected);
+    calib_json_leave(j, mark);
+    return -1;
+}
+
+const cJSON *calib_json_object(calib_json *j, const cJSON *object, const char *key) {
+    const cJSON *item = need(j, object, key, "an object");
+    if (item && !cJSON_IsObject(item)) wrong(j, item, key, "an object");
+    return j->failed ? NULL : item;
+}
+
+const cJSON *calib_json_array(calib_json *j, const cJSON *object, const char *key, int min, int max) {
+    const cJSON *item = need(j, object, key, "an array");
+    if (!item) return NULL;
+    if (!cJSON_IsArray(item)) wrong(j, item, key, "an array");
+    int n = cJSON_GetArraySize(item);
+    if (!j->failed && (n < min || n > max)) {
+        size_t mark = calib_json_enter(j, key);
+        calib_json_fail(j, "found %d values, expected %d to %d", n, min, max);
+        calib_json_leave(j, mark);
+    }
+    return j->failed ? NULL : item;
+}
+
+static double check_number(calib_json *j, const cJSON *item, const char *key, double min, double max) {
+    char expected[80];
+    snprintf(expected, sizeof expected, "a number from %g to %g", min, max);
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= min && item->valuedouble <= max)) {
+        wrong(j, item, key, expected);
+        return min;
+    }
+    return item->valuedouble;
+}
+
+static uint32_t check_uint(calib_json *j, const cJSON *item, const char *key, uint32_t min, uint32_t max) {
+    double value = check_number(j, item, key, min, max);
+    if (!j->failed && value != floor(value)) wrong(j, item, key, "a whole number");
+    return j->failed ? min : (uint32_t)value;
+}
+
+double calib_json_number(calib_json *j, const cJSON *object, const char *key, double min, double max) {
+    const cJSON *item = need(j, object, key, "a number");
+    return item ? check_number(j, item, key, min, max) : min;
+}
+
+uint32_t calib_json_uint(calib_json *j, const cJSON *object, const char *key, uint32_t min, uint32_t max) {
+    const cJSON *item = need(j, object, key, "a whole number");
+    return item ? check_uint(j, item, key, min, max) : min;
+}
+
+double calib_json_number_at(calib_json *j, const cJSON *array, int index, double min, double max) {
+    size_t mark = calib_json_enter_at(j, index);
+    double value = check_number(j, cJSON_GetArrayItem(array, index), NULL, min, max);
+    calib_json_leave(j, mark);
+    return value;
+}
+
+uint32_t calib_json_uint_at(calib_json *j, const cJSON *array, int index, uint32_t min, uint32_t max) {
+    size_t mark = calib_json_enter_at(j, index);
+    uint32_t value = check_uint(j, cJSON_GetArrayItem(array, index), NULL, min, max);
+    calib_json_leave(j, mark);
+    return value;
+}
+
+int calib_json_bool(calib_json *j, const cJSON *object, const char *key) {
+    const cJSON *item = need(j, object, key, "true or false");
+    if (item && !cJSON_IsBool(item)) wrong(j, item, key, "true or false");
+    return item && cJSON_IsTrue(item);
+}
+
+const char *calib_json_text(calib_json *j, const cJSON *object, const char *key) {
+    const cJSON *item = need(j, object, key, "a text");
+    if (!item) return "";
+    if (!cJSON_IsString(item) || !item->valuestring[0] || strlen(item->valuestring) > CALIB_TEXT_MAX) {
+        wrong(j, item, key, "a text of 1 to 4000 bytes");
+        return "";
+    }
+    for (const char *c = item->valuestring; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            wrong(j, item, key, "a text without control characters");
+            return "";
+        }
+    return item->valuestring;
+}
+
+int calib_json_name(calib_json *j, const char *name) {
+    size_t ok = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
+    if (ok && !name[ok] && ok <= 63) return 0;
+    return calib_json_fail(j, "not a name, expected 1 to 63 letters, digits, '_', '-' or '.'");
+}
