@@ -6,12 +6,15 @@
  * lazily from a file's function or from a synthetic shape, and nothing is stored per request.
  *
  * Time: int64_t nanoseconds since the run began; arrivals are non-decreasing and lie in [0, duration_ns).
- * Randomness: counter-based (draw.h), purposes DRAW_ARRIVAL and DRAW_SHAPE, from (seed, fn) only.
- * Errors: functions return 0, or -1 with one line in err (file, line, column, what was found, what was
- * expected). Known defects of the real files are counted in trace_defects and handled as documented there,
- * never silently dropped. Ownership: whoever opens closes; every close accepts NULL. A source keeps a pointer
- * to its file, which must outlive it; a file is read-only once open, so any number of sources and threads may
- * share it.
+ * Real-valued times are rounded down to the nanosecond, everywhere.
+ * Randomness: counter-based (draw.h), purposes DRAW_ARRIVAL and DRAW_SHAPE, from (seed, fn) only. The draws
+ * of a minute of a file are keyed by the minute's number in the file: an offset shifts arrivals, it does not
+ * redraw them.
+ * Errors: functions return 0, or -1 with one line in err (file, line, column in bytes, what was found, what
+ * was expected). Known defects of the real files are counted in trace_defects and handled as documented
+ * there, never silently dropped. Ownership: whoever opens closes; every close accepts NULL. A source keeps a
+ * pointer to its file, which must outlive it; a file is read-only once open, so any number of sources and
+ * threads may share it.
  */
 #ifndef TRACE_H
 #define TRACE_H
@@ -27,16 +30,20 @@ typedef struct trace_source trace_source;
 /* How a minute's count becomes arrivals. */
 typedef enum {
     TRACE_UNIFORM, /* uniform order statistics: a Poisson process given its count */
-    TRACE_EVEN,    /* evenly spaced */
-    TRACE_BURSTY,  /* in a few clusters (their number and width are documented in trace_source.c) */
+    TRACE_EVEN,    /* n per minute at gaps of 60 s / n, at a phase of the gap drawn once per function */
+    TRACE_BURSTY,  /* three clusters of one second, one somewhere in each third of the minute, a third of the
+                      arrivals expected in each; Poisson within */
 } trace_within;
 
 typedef enum {
     TRACE_SHAPE_STEADY,  /* Poisson at mean_rps */
     TRACE_SHAPE_EVEN,    /* deterministic gaps 1 / mean_rps, first arrival after one gap */
     TRACE_SHAPE_DIURNAL, /* Poisson, rate mean_rps * (1 + amplitude * sin) over period_s */
-    TRACE_SHAPE_BURSTY,  /* Poisson modulated by on/off bursts: burst_factor times the base rate while on */
-    TRACE_SHAPE_RARE,    /* Poisson sessions of a few requests, long gaps between */
+    TRACE_SHAPE_BURSTY,  /* Poisson modulated by on/off phases of exponential length, stationary from 0:
+                            burst_factor times the base rate while on; mean_rps is the mean over both */
+    TRACE_SHAPE_RARE,    /* sessions of 1 to 5 requests (mean 3), mean gap 2 s, long gaps between, all
+                            exponential;    the gap within is at most a twentieth of the mean cycle 3 / mean_rps
+                          */
 } trace_shape;
 
 /* What a function's arrivals are drawn from; the config's "trace" object. All of it is plain data. */
@@ -44,37 +51,53 @@ typedef struct {
     const trace_file *file; /* NULL: synthetic */
     size_t index;           /* which function of the file */
     trace_within within;    /* minute counts only */
-    double scale;           /* multiplies a file's rate; 1 = as recorded. Counts become
-                               floor(n * scale + u), u drawn once per minute */
-    double offset_s;        /* skip this much of the file */
+    double scale;           /* multiplies a file's rate, >= 0; 1 = as recorded. Counts become floor(n * scale
+                               + u), u drawn once per minute; a recorded arrival becomes floor(scale + u)
+                               arrivals at its time, u drawn once per arrival */
+    double offset_s;        /* skip this much of the file, >= 0 */
 
-    trace_shape shape; /* synthetic only, as the rest */
-    double mean_rps;
-    double amplitude;                            /* diurnal, 0..1 */
-    double period_s;                             /* diurnal */
-    double phase_s;                              /* diurnal */
-    double burst_factor, burst_s, burst_every_s; /* bursty: factor, mean burst length, mean distance */
+    trace_shape shape;             /* synthetic only, as the rest */
+    double mean_rps;               /* 0 (no arrivals) to 1e9 */
+    double amplitude;              /* diurnal, 0..1 */
+    double period_s;               /* diurnal, > 0 */
+    double phase_s;                /* diurnal; at time t the sine is that of t + phase_s */
+    double burst_factor;           /* bursty, >= 1 */
+    double burst_s, burst_every_s; /* bursty: mean length, and mean distance between starts; bursts and what
+                                      lies between them last at least a millisecond on average */
 
     int64_t duration_ns;
 } trace_spec;
 
 typedef struct {             /* one function of a file */
-    const char *name;        /* the file's own (hash, or function column) */
+    const char *name;        /* the file's own: the hash, or the function column */
     uint64_t count;          /* invocations in the file */
-    double mean_duration_ms; /* < 0: unknown (no durations file, or no row: a known defect) */
-    double mean_memory_mib;  /* < 0: unknown */
+    double mean_duration_ms; /* < 0: unknown (no durations file, or no row: a known defect); 0 as recorded */
+    double mean_memory_mib; /* < 0: unknown. Where the file gives memory per application: the application's */
 } trace_function;
 
-typedef struct { /* known defects of the real files, counted; see traces/README.md for what is done with each
-                  */
-    uint64_t duplicate_rows, without_duration, zero_duration, disordered_rows, disagreeing_counts;
+/* Known defects of the real files, counted. */
+typedef struct {
+    uint64_t duplicate_rows;   /* the same function again. Counts: added to the first, unless the row repeats
+                                  it in trigger and every minute: then ignored. Durations, memory: averaged,
+                                  weighted by their counts */
+    uint64_t without_duration; /* functions missing from the durations file that is there: kept, unknown */
+    uint64_t zero_duration;    /* mean duration (2021: duration of an invocation) recorded as 0: kept as 0 */
+    uint64_t disordered_rows;  /* rows that arrive earlier than the row before: sorted */
+    uint64_t disagreeing_counts; /* functions whose count in the durations file differs from the sum of their
+                                    minutes, or that only the durations file has: the minutes are replayed */
+    uint64_t early_arrivals;     /* invocations that began before the trace did: they arrive at 0 */
 } trace_defects;
 
-/* Opens path. format: "azure2019" (invocations CSV; durations.csv and memory.csv beside it, or
- * invocations_per_function_md.anon.dNN.csv with its siblings, are joined when present), "azure2021", "csv".
- * Reads it whole. *out is NULL on error. */
+/* Opens path and reads it whole. format:
+ *   "azure2019"  HashOwner,HashApp,HashFunction,Trigger,1,2,...: counts per minute. invocations*.csv is
+ * joined with durations*.csv and memory*.csv beside it, where they are there (same rest of the name), and
+ *                invocations_per_function_md.anon.dNN.csv with function_durations_percentiles.anon.dNN.csv
+ * and app_memory_percentiles.anon.dNN.csv "azure2021"  app,func,end_timestamp,duration (s): arrives at end -
+ * duration "csv"        time_s,function NULL: guessed from the header line. *out is NULL on error. */
 int trace_open(trace_file **out, const char *format, const char *path, char err[TRACE_ERR_LEN]);
 void trace_close(trace_file *file);
+const char *trace_format_at(size_t i); /* the formats' names; NULL past the last */
+const char *trace_format_of(const trace_file *file);
 
 size_t trace_n_functions(const trace_file *file);
 /* valid while the file is open; index < trace_n_functions */
@@ -82,11 +105,15 @@ trace_function trace_function_at(const trace_file *file, size_t index);
 trace_defects trace_defects_of(const trace_file *file);
 int64_t trace_span_ns(const trace_file *file); /* end of the last minute, or of the last arrival */
 
+/* Adds the function's invocations in minute i of the file to counts[i], for i < n_minutes. */
+void trace_add_minutes(const trace_file *file, size_t index, uint64_t *counts, size_t n_minutes);
+
 /* "rank:N" (1 = most invoked; ties by file order), "name:PREFIX" (unique prefix of the name) or "row:N" (1 =
  * first function of the file) to an index. */
 int trace_select(const trace_file *file, const char *select, size_t *index, char err[TRACE_ERR_LEN]);
 
-/* The arrivals of function number fn of a run. fn and seed key the draws. */
+/* The arrivals of function number fn of a run. fn and seed key the draws. A source takes about 100 bytes (300
+ * where a minute holds more than 64 arrivals), however many arrivals it gives. */
 int trace_source_open(trace_source **out, const trace_spec *spec, uint64_t seed, uint32_t fn,
                       char err[TRACE_ERR_LEN]);
 /* Writes up to cap (>= 1) next arrival times to ns; returns how many, 0 at the end and ever after. The times

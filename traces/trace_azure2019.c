@@ -1,0 +1,343 @@
+/* trace_azure2019.c - Azure Functions 2019: invocations per minute, joined with durations and memory.
+ *
+ * Shahrad et al., Serverless in the Wild (USENIX ATC 2020) describes the data. A function is (owner, app,
+ * function); its name is the last. Memory is per application in the public files, per function in samples. */
+#include "trace_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MINUTES_MAX = 527040 /* a year */ };
+
+/* The header's minutes: 1,2,3... */
+static int read_minutes(const trace_lines *lines, uint32_t *n_minutes, char *err) {
+    const char *at = lines->begin + strlen("HashOwner,HashApp,HashFunction,Trigger");
+    uint32_t n = 0;
+    do {
+        int64_t minute;
+        if (trace_scan_comma(lines, &at, err)) return -1;
+        const char *column = at;
+        if (trace_scan_decimal(lines, &at, 0, &minute, err)) return -1;
+        if (minute != n + 1 || n == MINUTES_MAX) {
+            char expected[64];
+            snprintf(expected, sizeof expected, n == MINUTES_MAX ? "at most %u minutes" : "minute %u",
+                     n == MINUTES_MAX ? n : n + 1);
+            return trace_fail_at(lines, column, expected, err);
+        }
+        n++;
+    } while (at < lines->end);
+    *n_minutes = n;
+    return 0;
+}
+
+/* How many of the cells from here are zero; eight bytes at a time, for most of a trace is zeros. The byte
+ * after the last of them must not be a digit, or that cell is another number. */
+static uint32_t count_zeros(const char *at, const char *end, uint32_t most) {
+    static const char zeros[8] = {',', '0', ',', '0', ',', '0', ',', '0'};
+    uint32_t n = 0;
+    for (; most - n >= 4 && end - at >= 8 && !memcmp(at, zeros, 8); at += 8) n += 4;
+    return n && at[0] != ',' && at < end ? n - 1 : n;
+}
+
+static int scan_count(const trace_lines *lines, const char **at, uint32_t *count, char *err) {
+    if (trace_scan_comma(lines, at, err)) return -1;
+    const char *c = *at;
+    uint64_t n = 0;
+    for (; *c >= '0' && *c <= '9' && n <= TRACE_MAX_MINUTE; c++) n = n * 10 + (uint64_t)(*c - '0');
+    if (n > TRACE_MAX_MINUTE) return trace_fail_at(lines, *at, "a count of at most 1000000000", err);
+    if (c == *at || (c < lines->end && *c != ','))
+        return trace_fail_at(lines, *at, "a whole number >= 0", err);
+    *count = (uint32_t)n;
+    *at = c;
+    return 0;
+}
+
+static int read_counts(trace_file *file, const trace_lines *lines, const char *at, uint32_t n_minutes,
+                       uint32_t fn, char *err) {
+    int64_t last = -1;
+    trace_counts_begin(file, fn);
+    for (uint32_t m = 0; m < n_minutes; m++) {
+        uint32_t zeros = count_zeros(at, lines->end, n_minutes - m), count = 0;
+        at += 2 * (size_t)zeros;
+        m += zeros;
+        if (m == n_minutes) break;
+        if (scan_count(lines, &at, &count, err)) return -1;
+        if (!count) continue;
+        if (trace_counts_put(file, fn, m - last, count, err)) return -1;
+        last = m;
+    }
+    if (trace_counts_end(file, err)) return -1;
+    return trace_scan_end(lines, at, err);
+}
+
+typedef struct {
+    trace_names triggers;
+    uint32_t *trigger; /* by function */
+    size_t capacity;
+    uint32_t n_minutes;
+} invocations;
+
+/* owner,app,function,trigger; the key is the first three. */
+static int scan_identity(trace_file *file, invocations *in, const trace_lines *lines, const char **at,
+                         uint32_t *fn, uint32_t *trigger, bool *is_new, char *err) {
+    const char *name = *at;
+    for (int column = 0; column < 3; column++) {
+        if (column && trace_scan_comma(lines, at, err)) return -1;
+        name = *at;
+        if (trace_scan_name(lines, at, err)) return -1;
+    }
+    const char *key_end = *at;
+    if (trace_scan_comma(lines, at, err)) return -1;
+    const char *word = *at;
+    bool new_trigger;
+    if (trace_scan_name(lines, at, err) ||
+        trace_names_add(&in->triggers, word, (size_t)(*at - word), trigger, &new_trigger, err))
+        return -1;
+    return trace_file_add(file, lines->begin, (size_t)(key_end - lines->begin), (size_t)(key_end - name), fn,
+                          is_new, err);
+}
+
+static bool same_counts(const trace_file *file, size_t a, size_t b) {
+    const uint8_t *x = file->counts + a, *y = file->counts + b;
+    int64_t minute_x = -1, minute_y = -1;
+    uint32_t n_x = 0, n_y = 0;
+    bool more_x, more_y;
+    do {
+        more_x = trace_counts_next(&x, &minute_x, &n_x);
+        more_y = trace_counts_next(&y, &minute_y, &n_y);
+        if (more_x != more_y || (more_x && (minute_x != minute_y || n_x != n_y))) return false;
+    } while (more_x);
+    return true;
+}
+
+/* The row just read, at rows[fn].data, repeats function fn, whose row was `old`. */
+static int merge_row(trace_file *file, uint32_t fn, trace_row old, bool same_trigger, uint32_t n_minutes,
+                     char *err) {
+    file->defects.duplicate_rows++;
+    if (same_trigger && same_counts(file, old.data, file->rows[fn].data)) {
+        file->counts_used = file->rows[fn].data;
+        file->rows[fn] = old;
+        return 0;
+    }
+    uint64_t *sum = calloc(n_minutes, sizeof *sum);
+    if (!sum) return trace_fail(err, "out of memory");
+    trace_add_minutes(file, fn, sum, n_minutes);
+    file->counts_used = file->rows[fn].data;
+    file->rows[fn].data = old.data;
+    trace_add_minutes(file, fn, sum, n_minutes);
+    trace_counts_begin(file, fn);
+    int rc = 0;
+    int64_t last = -1;
+    for (uint32_t m = 0; m < n_minutes && !rc; m++) {
+        if (!sum[m]) continue;
+        if (sum[m] > TRACE_MAX_MINUTE)
+            rc = trace_fail(err, "duplicate rows add up to %llu in minute %u, expected at most %d",
+                            (unsigned long long)sum[m], m + 1, TRACE_MAX_MINUTE);
+        else
+            rc = trace_counts_put(file, fn, m - last, (uint32_t)sum[m], err);
+        last = m;
+    }
+    free(sum);
+    return rc ? rc : trace_counts_end(file, err);
+}
+
+static int read_invocation_row(trace_file *file, invocations *in, const trace_lines *lines, char *err) {
+    const char *at = lines->begin;
+    uint32_t fn, trigger;
+    bool is_new;
+    if (scan_identity(file, in, lines, &at, &fn, &trigger, &is_new, err)) return -1;
+    trace_row old = file->rows[fn];
+    if (read_counts(file, lines, at, in->n_minutes, fn, err)) return -1;
+    if (!is_new) return merge_row(file, fn, old, in->trigger[fn] == trigger, in->n_minutes, err);
+    if (trace_grow((void **)&in->trigger, &in->capacity, file->keys.n, sizeof *in->trigger, err)) return -1;
+    in->trigger[fn] = trigger;
+    return 0;
+}
+
+static int read_invocations(trace_file *file, trace_lines *lines, char *err) {
+    invocations in = {0};
+    int rc = read_minutes(lines, &in.n_minutes, err);
+    while (!rc && (rc = trace_lines_next(lines, err)) == 1) rc = read_invocation_row(file, &in, lines, err);
+    file->span_ns = in.n_minutes * MINUTE_NS;
+    trace_names_free(&in.triggers);
+    free(in.trigger);
+    return rc;
+}
+
+/* A durations or memory file: key columns, then among others a mean and the count it was taken over. */
+typedef struct {
+    double mean, weight;
+} joined_mean;
+
+typedef struct {
+    trace_names keys;
+    joined_mean *means;
+    size_t capacity;
+    int n_key, mean_column, weight_column, n_columns;
+    uint64_t duplicates;
+} joined;
+
+static int read_joined_header(joined *join, trace_lines *lines, const char *mean, const char *weight,
+                              char *err) {
+    join->mean_column = join->weight_column = -1;
+    const char *at = lines->begin;
+    for (;; join->n_columns++) {
+        const char *name = at;
+        if (trace_scan_name(lines, &at, err)) return -1;
+        size_t len = (size_t)(at - name);
+        if (len > 4 && !memcmp(name, "Hash", 4) && join->n_key == join->n_columns) join->n_key++;
+        if (len == strlen(mean) && !memcmp(name, mean, len)) join->mean_column = join->n_columns;
+        if (len == strlen(weight) && !memcmp(name, weight, len)) join->weight_column = join->n_columns;
+        if (at == lines->end) break;
+        at++;
+    }
+    join->n_columns++;
+    if (join->n_key >= 2 && join->n_key <= 3 && join->mean_column >= 0 && join->weight_column >= 0) return 0;
+    char expected[160];
+    snprintf(expected, sizeof expected, "a header HashOwner,HashApp[,HashFunction] with columns %s and %s",
+             weight, mean);
+    return trace_fail_at(lines, lines->begin, expected, err);
+}
+
+/* Rows of one key again are averaged by weight (at least 1, so that a count of 0 divides nothing). */
+static int add_joined(joined *join, const trace_lines *lines, size_t key_len, joined_mean row, char *err) {
+    uint32_t key;
+    bool is_new;
+    if (trace_names_add(&join->keys, lines->begin, key_len, &key, &is_new, err) ||
+        trace_grow((void **)&join->means, &join->capacity, join->keys.n, sizeof *join->means, err))
+        return -1;
+    if (is_new) {
+        join->means[key] = row;
+        return 0;
+    }
+    joined_mean *m = &join->means[key];
+    double w = row.weight > 1 ? row.weight : 1, sum = (m->weight > 1 ? m->weight : 1) + w;
+    m->mean += (row.mean - m->mean) * w / sum;
+    m->weight += row.weight;
+    join->duplicates++;
+    return 0;
+}
+
+static void skip_field(const trace_lines *lines, const char **at) {
+    while (*at < lines->end && **at != ',') ++*at;
+}
+
+static int read_joined_row(joined *join, const trace_lines *lines, char *err) {
+    const char *at = lines->begin;
+    size_t key_len = 0;
+    int64_t mean_ppm = 0, weight_ppm = 0;
+    for (int column = 0; column < join->n_columns; column++) {
+        if (column && trace_scan_comma(lines, &at, err)) return -1;
+        int rc = 0;
+        if (column == join->mean_column)
+            rc = trace_scan_decimal(lines, &at, 6, &mean_ppm, err);
+        else if (column == join->weight_column)
+            rc = trace_scan_decimal(lines, &at, 6, &weight_ppm, err);
+        else if (column < join->n_key)
+            rc = trace_scan_name(lines, &at, err);
+        else
+            skip_field(lines, &at);
+        if (rc) return -1;
+        if (column == join->n_key - 1) key_len = (size_t)(at - lines->begin);
+    }
+    if (trace_scan_end(lines, at, err)) return -1;
+    return add_joined(join, lines, key_len, (joined_mean){(double)mean_ppm / 1e6, (double)weight_ppm / 1e6},
+                      err);
+}
+
+static void free_joined(joined *join) {
+    trace_names_free(&join->keys);
+    free(join->means);
+}
+
+/* An absent file leaves join empty. */
+static int read_joined(joined *join, const char *path, const char *mean, const char *weight, char *err) {
+    if (access(path, F_OK) && errno == ENOENT) return 0;
+    trace_lines lines;
+    if (trace_lines_open(&lines, path, err)) return -1;
+    int rc = trace_lines_next(&lines, err);
+    if (rc == 0) rc = trace_fail(err, "%s: found an empty file, expected a header line", path);
+    if (rc == 1) rc = read_joined_header(join, &lines, mean, weight, err);
+    while (!rc && (rc = trace_lines_next(&lines, err)) == 1) rc = read_joined_row(join, &lines, err);
+    trace_lines_close(&lines);
+    return rc;
+}
+
+static const joined_mean *find_joined(const joined *join, const char *key) {
+    const char *end = key;
+    for (int column = 0; column < join->n_key; column++)
+        end += (column > 0) + strcspn(end + (column > 0), ",");
+    uint32_t found;
+    return trace_names_find(&join->keys, key, (size_t)(end - key), &found) ? &join->means[found] : NULL;
+}
+
+static void join_durations(trace_file *file, const joined *join) {
+    if (!join->n_columns) return;
+    trace_defects *d = &file->defects;
+    size_t matched = 0;
+    d->duplicate_rows += join->duplicates;
+    for (uint32_t i = 0; i < file->keys.n; i++) {
+        const joined_mean *m = find_joined(join, trace_names_at(&file->keys, i));
+        d->without_duration += !m;
+        if (!m) continue;
+        matched++;
+        file->rows[i].duration_ms = m->mean;
+        d->zero_duration += m->mean <= 0;
+        d->disagreeing_counts +=
+            m->weight < (double)file->rows[i].count || m->weight > (double)file->rows[i].count;
+    }
+    d->disagreeing_counts += join->keys.n - matched;
+}
+
+static void join_memory(trace_file *file, const joined *join) {
+    if (!join->n_columns) return;
+    file->defects.duplicate_rows += join->duplicates;
+    for (uint32_t i = 0; i < file->keys.n; i++) {
+        const joined_mean *m = find_joined(join, trace_names_at(&file->keys, i));
+        if (m) file->rows[i].memory_mib = m->mean;
+    }
+}
+
+/* The path of a file beside invocations, its name's start replaced; NULL when the name does not start so. */
+static char *sibling_of(const char *path, const char *start, const char *replacement) {
+    const char *slash = strrchr(path, '/');
+    size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
+    if (strncmp(path + folder, start, strlen(start))) return NULL;
+    const char *rest = path + folder + strlen(start);
+    size_t size = folder + strlen(replacement) + strlen(rest) + 1;
+    char *sibling = malloc(size);
+    if (sibling) snprintf(sibling, size, "%.*s%s%s", (int)folder, path, replacement, rest);
+    return sibling;
+}
+
+static int join_sibling(trace_file *file, const char *path, const char *mean, const char *weight,
+                        void apply(trace_file *, const joined *), char *err) {
+    joined join = {0};
+    int rc = read_joined(&join, path, mean, weight, err);
+    if (!rc) apply(file, &join);
+    free_joined(&join);
+    return rc;
+}
+
+int trace_azure2019_read(trace_file *file, trace_lines *lines, char *err) {
+    static const char *const names[][3] = {{"invocations_per_function_md.anon.",
+                                            "function_durations_percentiles.anon.",
+                                            "app_memory_percentiles.anon."},
+                                           {"invocations", "durations", "memory"}};
+    if (read_invocations(file, lines, err)) return -1;
+    int rc = 0;
+    char *durations = NULL, *memory = NULL;
+    for (size_t i = 0; i < 2 && !durations; i++) {
+        durations = sibling_of(lines->path, names[i][0], names[i][1]);
+        memory = durations ? sibling_of(lines->path, names[i][0], names[i][2]) : NULL;
+    }
+    if (durations && memory) {
+        rc = join_sibling(file, durations, "Average", "Count", join_durations, err);
+        if (!rc) rc = join_sibling(file, memory, "AverageAllocatedMb", "SampleCount", join_memory, err);
+    }
+    free(durations);
+    free(memory);
+    return rc;
+}

@@ -1,0 +1,148 @@
+/* trace_int.h - inside traces/: what a format's reader works with, and how the counts are kept.
+ *
+ * A new format is one file with a `read` function and one line in trace_file.c's table. `read` takes lines
+ * from a trace_lines, adds functions with trace_file_add, then gives each its minute counts
+ * (trace_counts_begin, _put, _end) or says how one row becomes an arrival (trace_read_arrivals).
+ */
+#ifndef TRACE_INT_H
+#define TRACE_INT_H
+
+#include "trace.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#define MINUTE_NS        INT64_C(60000000000)
+#define TRACE_MAX_MINUTE 1000000000 /* arrivals in one minute, of a file or after scaling */
+
+/* Writes the message, returns -1. */
+int trace_fail(char *err, const char *format, ...);
+/* Makes room for at least n elements of the given size; capacity doubles. */
+int trace_grow(void **array, size_t *capacity, size_t n, size_t size, char *err);
+
+/* A text file, line by line, through one buffer. begin..end is the line without its end (LF or CRLF); the
+ * byte at end can be read and is neither a digit nor a comma, so that scanners need no bound. */
+typedef struct {
+    const char *path;
+    int fd;
+    char *buffer;
+    size_t used, capacity, next; /* the next line starts at buffer + next */
+    bool at_end;
+    uint64_t line;
+    const char *begin, *end;
+} trace_lines;
+
+int trace_lines_open(trace_lines *lines, const char *path, char *err);
+int trace_lines_next(trace_lines *lines, char *err); /* 1: a line, 0: the end, -1 */
+void trace_lines_close(trace_lines *lines);
+/* "path:line:column: found "...", expected WHAT"; at points into the line. */
+int trace_fail_at(const trace_lines *lines, const char *at, const char *expected, char *err);
+
+/* The scanners take *at to the first byte that they do not use. A field ends at a comma or the line's end. */
+int trace_scan_comma(const trace_lines *lines, const char **at, char *err);
+int trace_scan_end(const trace_lines *lines, const char *at, char *err);
+int trace_scan_name(const trace_lines *lines, const char **at,
+                    char *err); /* not empty, printable, no quotes */
+/* A decimal number >= 0 (exponent allowed) in units of 10^-decimals, rounded to nearest. */
+int trace_scan_decimal(const trace_lines *lines, const char **at, int decimals, int64_t *value, char *err);
+
+/* Names to numbers 0, 1, 2... in order of appearance. */
+typedef struct {
+    char *text;
+    size_t text_used, text_capacity;
+    size_t *starts;
+    size_t n, starts_capacity;
+    uint32_t *slots; /* open addressing; number + 1, 0 is free */
+    size_t n_slots;
+} trace_names;
+
+int trace_names_add(trace_names *names, const char *name, size_t len, uint32_t *number, bool *is_new,
+                    char *err);
+bool trace_names_find(const trace_names *names, const char *name, size_t len, uint32_t *number);
+const char *trace_names_at(const trace_names *names, uint32_t number);
+void trace_names_free(trace_names *names);
+
+typedef struct {
+    uint64_t count;
+    size_t data; /* minute counts: offset into counts; arrivals: index into times */
+    double duration_ms, memory_mib;
+    uint32_t max_minute; /* most in one minute; for minute counts only */
+    uint32_t name;       /* where the name starts in its key */
+} trace_row;
+
+/* Counts are kept as bytes: for each minute that has any, the distance to the previous such minute (from -1
+ * at first), then the count, both base 128, low digits first; distance 0 ends a function. A day of a real
+ * trace has few busy minutes and small counts: mostly 2 bytes per busy minute. */
+struct trace_file {
+    const char *format;
+    trace_names keys;
+    trace_row *rows;
+    size_t rows_capacity;
+    uint32_t *by_rank;
+    uint8_t *counts;
+    size_t counts_used, counts_capacity;
+    int64_t *times;
+    int64_t span_ns;
+    trace_defects defects;
+};
+
+/* The key identifies a function; its name is the last name_len bytes. */
+int trace_file_add(trace_file *file, const char *key, size_t len, size_t name_len, uint32_t *fn, bool *is_new,
+                   char *err);
+void trace_counts_begin(trace_file *file, uint32_t fn);
+int trace_counts_put(trace_file *file, uint32_t fn, int64_t distance, uint32_t count, char *err);
+int trace_counts_end(trace_file *file, char *err);
+
+typedef struct {
+    int64_t ns;
+    uint32_t fn;
+} trace_arrival;
+typedef int trace_read_arrival(trace_file *file, const trace_lines *lines, trace_arrival *arrival, char *err);
+/* One arrival per row after the header, which must be this; in any order. */
+int trace_read_arrivals(trace_file *file, trace_lines *lines, const char *header,
+                        trace_read_arrival *read_row, char *err);
+
+static inline uint64_t trace_counts_digits(const uint8_t **at) {
+    uint64_t value = *(*at)++;
+    if (value < 128) return value;
+    value &= 127;
+    for (int shift = 7;; shift += 7) {
+        uint64_t byte = *(*at)++;
+        value |= (byte & 127) << shift;
+        if (byte < 128) return value;
+    }
+}
+
+/* Start with minute -1; false at the end. */
+static inline bool trace_counts_next(const uint8_t **at, int64_t *minute, uint32_t *count) {
+    uint64_t distance = trace_counts_digits(at);
+    if (!distance) return false;
+    *minute += (int64_t)distance;
+    *count = (uint32_t)trace_counts_digits(at);
+    return true;
+}
+
+typedef struct {
+    const char *format;
+    const char *header; /* how its first line begins */
+    int (*read)(trace_file *file, trace_lines *lines, char *err);
+} trace_reader;
+
+int trace_azure2019_read(trace_file *file, trace_lines *lines, char *err);
+int trace_azure2021_read(trace_file *file, trace_lines *lines, char *err);
+int trace_csv_read(trace_file *file, trace_lines *lines, char *err);
+
+/* A source is a struct that begins with this one. `next` writes what there is, up to cap; once it has written
+ * less, it is not called again. */
+struct trace_source {
+    size_t (*next)(trace_source *source, int64_t *ns, size_t cap);
+    uint64_t key; /* of DRAW_ARRIVAL */
+    int64_t end_ns;
+};
+
+/* One per kind: allocates, or fails with a message about the spec. */
+int trace_minutes_open(trace_source **out, const trace_spec *spec, uint64_t seed, uint32_t fn, char *err);
+int trace_times_open(trace_source **out, const trace_spec *spec, uint64_t seed, uint32_t fn, char *err);
+int trace_shape_open(trace_source **out, const trace_spec *spec, uint64_t seed, uint32_t fn, char *err);
+
+#endif

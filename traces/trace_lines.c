@@ -1,0 +1,202 @@
+/* trace_lines.c - a text file line by line, strict scanners, and messages that say where. */
+#include "trace_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUFFER_START = 1 << 20, LINE_MAX_BYTES = 1 << 26, NAME_MAX_BYTES = 1024 };
+
+int trace_fail(char *err, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(err, TRACE_ERR_LEN, format, args);
+    va_end(args);
+    return -1;
+}
+
+int trace_grow(void **array, size_t *capacity, size_t n, size_t size, char *err) {
+    if (n <= *capacity) return 0;
+    size_t wanted = *capacity ? *capacity : 16;
+    while (wanted < n) {
+        if (wanted > SIZE_MAX / 2 / size) return trace_fail(err, "out of memory");
+        wanted *= 2;
+    }
+    void *grown = realloc(*array, wanted * size);
+    if (!grown) return trace_fail(err, "out of memory");
+    *array = grown;
+    *capacity = wanted;
+    return 0;
+}
+
+static int check_regular(const trace_lines *lines, char *err) {
+    struct stat st;
+    if (fstat(lines->fd, &st)) return trace_fail(err, "%s: %s", lines->path, strerror(errno));
+    if (S_ISREG(st.st_mode)) return 0;
+    return trace_fail(err, "%s: found a %s, expected a regular file", lines->path,
+                      S_ISDIR(st.st_mode) ? "directory" : "device or pipe");
+}
+
+int trace_lines_open(trace_lines *lines, const char *path, char *err) {
+    *lines = (trace_lines){.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    if (lines->fd < 0) return trace_fail(err, "%s: %s", path, strerror(errno));
+    if (check_regular(lines, err) ||
+        trace_grow((void **)&lines->buffer, &lines->capacity, BUFFER_START, 1, err)) {
+        trace_lines_close(lines);
+        return -1;
+    }
+    return 0;
+}
+
+void trace_lines_close(trace_lines *lines) {
+    if (lines->fd >= 0) close(lines->fd);
+    lines->fd = -1;
+    free(lines->buffer);
+    lines->buffer = NULL;
+}
+
+/* Moves what is left to the front and reads on. */
+static int refill(trace_lines *lines, char *err) {
+    size_t left = lines->used - lines->next;
+    memmove(lines->buffer, lines->buffer + lines->next, left);
+    lines->next = 0;
+    lines->used = left;
+    if (left >= LINE_MAX_BYTES)
+        return trace_fail(err, "%s:%llu: a line of more than %d bytes", lines->path,
+                          (unsigned long long)lines->line + 1, LINE_MAX_BYTES);
+    if (trace_grow((void **)&lines->buffer, &lines->capacity, left + BUFFER_START / 2, 1, err)) return -1;
+    ssize_t got;
+    do got = read(lines->fd, lines->buffer + left, lines->capacity - left - 1);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) return trace_fail(err, "%s: %s", lines->path, strerror(errno));
+    lines->at_end = got == 0;
+    lines->used += (size_t)got;
+    lines->buffer[lines->used] = '\n'; /* a last line without its end; and the scanners' stop */
+    return 0;
+}
+
+int trace_lines_next(trace_lines *lines, char *err) {
+    size_t looked = 0;
+    char *end = NULL;
+    while (lines->next + looked == lines->used ||
+           !(end = memchr(lines->buffer + lines->next + looked, '\n', lines->used - lines->next - looked))) {
+        looked = lines->used - lines->next;
+        if (lines->at_end) {
+            if (!looked) return 0;
+            end = lines->buffer + lines->used;
+            break;
+        }
+        if (refill(lines, err)) return -1;
+    }
+    lines->line++;
+    lines->begin = lines->buffer + lines->next;
+    lines->end = end > lines->begin && end[-1] == '\r' ? end - 1 : end;
+    lines->next = (size_t)(end - lines->buffer) + (end < lines->buffer + lines->used);
+    return 1;
+}
+
+/* The field at `at` for a message: cut, unprintable bytes as \xNN. */
+static void quote_field(const char *at, const char *end, char *out, size_t size) {
+    size_t n = 0;
+    const char *stop = at + 24;
+    for (; at < end && at < stop && *at != ','; at++) {
+        unsigned char c = (unsigned char)*at;
+        n += (size_t)snprintf(out + n, size - n, c < 0x20 || c > 0x7e ? "\\x%02x" : "%c", c);
+    }
+    if (at == stop && at < end && *at != ',') snprintf(out + n, size - n, "...");
+}
+
+int trace_fail_at(const trace_lines *lines, const char *at, const char *expected, char *err) {
+    char found[24 * 4 + 4] = "";
+    quote_field(at, lines->end, found, sizeof found);
+    bool line_end = at >= lines->end;
+    return trace_fail(err, "%s:%llu:%llu: found %s%s%s, expected %s", lines->path,
+                      (unsigned long long)lines->line, (unsigned long long)(at - lines->begin) + 1,
+                      line_end ? "the end of the line" : "\"",
+                      line_end     ? ""
+                      : *at == ',' ? ","
+                                   : found,
+                      line_end ? "" : "\"", expected);
+}
+
+int trace_scan_comma(const trace_lines *lines, const char **at, char *err) {
+    if (*at >= lines->end || **at != ',') return trace_fail_at(lines, *at, "a comma and another column", err);
+    ++*at;
+    return 0;
+}
+
+int trace_scan_end(const trace_lines *lines, const char *at, char *err) {
+    return at == lines->end ? 0 : trace_fail_at(lines, at, "the end of the line", err);
+}
+
+int trace_scan_name(const trace_lines *lines, const char **at, char *err) {
+    const char *c = *at;
+    for (; c < lines->end && *c != ','; c++)
+        if ((unsigned char)*c <= 0x20 || *c == 0x7f || *c == '"')
+            return trace_fail_at(lines, c, "a name of printable characters without blanks or quotes", err);
+    if (c == *at) return trace_fail_at(lines, c, "a name", err);
+    if (c - *at > NAME_MAX_BYTES) return trace_fail_at(lines, *at, "a name of at most 1024 bytes", err);
+    *at = c;
+    return 0;
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/* digits[.digits]: up to 19 significant digits in *mantissa, the rest only counted. */
+static const char *scan_mantissa(const char *c, uint64_t *mantissa, int64_t *exponent) {
+    bool fraction = false;
+    const char *start = c;
+    int digits = 0;
+    for (; is_digit(*c) || (*c == '.' && !fraction); c++) {
+        if (*c == '.') {
+            fraction = true;
+            continue;
+        }
+        if (digits < 19) {
+            *mantissa = *mantissa * 10 + (uint64_t)(*c - '0');
+            digits += *mantissa > 0;
+            *exponent -= fraction;
+        } else {
+            *exponent += !fraction;
+        }
+    }
+    bool any = c - start > (fraction ? 1 : 0);
+    return any ? c : NULL;
+}
+
+static const char *scan_exponent(const char *c, int64_t *exponent) {
+    if (*c != 'e' && *c != 'E') return c;
+    bool negative = *++c == '-';
+    if (*c == '-' || *c == '+') c++;
+    if (!is_digit(*c)) return NULL;
+    int64_t e = 0;
+    for (; is_digit(*c); c++)
+        if (e < 100000) e = e * 10 + (*c - '0');
+    *exponent += negative ? -e : e;
+    return c;
+}
+
+int trace_scan_decimal(const trace_lines *lines, const char **at, int decimals, int64_t *value, char *err) {
+    uint64_t mantissa = 0;
+    int64_t exponent = decimals;
+    const char *c = scan_mantissa(*at, &mantissa, &exponent);
+    if (c) c = scan_exponent(c, &exponent);
+    if (!c || (c < lines->end && *c != ',')) return trace_fail_at(lines, *at, "a decimal number >= 0", err);
+    for (; exponent < -1 && mantissa; exponent++) mantissa /= 10;
+    if (exponent < 0) mantissa = mantissa / 10 + (mantissa % 10 >= 5);
+    for (; exponent > 0 && mantissa; exponent--) {
+        if (mantissa > INT64_MAX / 10) break;
+        mantissa *= 10;
+    }
+    if (mantissa > INT64_MAX || (exponent > 0 && mantissa))
+        return trace_fail_at(lines, *at, "a smaller number", err);
+    *value = (int64_t)mantissa;
+    *at = c;
+    return 0;
+}
