@@ -125,7 +125,7 @@ CREATE INDEX timeline_by_run ON timeline (run_id, fn, bin);
 -- What the policy asked for, in order, each with its reason; the first ones only in long runs (config
 -- "actions_max"; run.actions_seen has the true number). NULL: the verb has no such property.
 CREATE TABLE action (
-    run_id    INTEGER NOT NULL,
+    run_id    INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE,
     n         INTEGER NOT NULL, -- order
     at_ns     INTEGER NOT NULL, -- simulated time
     verb      TEXT NOT NULL,    -- start, stop, kill, resize, route
