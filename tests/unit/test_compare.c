@@ -344,7 +344,7 @@ static void a_killed_writer_does_not_show(void **state) {
         sqlite3 *db = NULL;
         sqlite3_open(p->db, &db);
         sqlite3_exec(db,
-                     "PRAGMA cache_size = 2; BEGIN; UPDATE run SET label = 'torn';"
+                     "PRAGMA cache_size = 2; BEGIN; UPDATE run SET label = 'torn' || id;"
                      "WITH RECURSIVE k (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < 20000)"
                      " INSERT INTO timeline SELECT 1, NULL, i, i, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM k",
                      NULL, NULL, NULL);
@@ -352,6 +352,12 @@ static void a_killed_writer_does_not_show(void **state) {
     }
     int status = 0;
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    char journal[128];
+    struct stat st;
+    snprintf(journal, sizeof journal, "%s-journal", p->db);
+    assert_int_equal(access(journal, F_OK), 0);
+    assert_int_equal(stat(p->db, &st), 0);
+    assert_true(st.st_size > 500000); /* otherwise nothing was torn */
     char *text = printed(p->db, NULL, COMPARE_TEXT);
     assert_null(strstr(text, "torn"));
     contains(text, "2.5 [1.4, 3.6]");
