@@ -47,37 +47,29 @@ static inline uint64_t draw_bits(uint64_t key, uint64_t ordinal) {
 
 /* [0, 1), 53 bits */
 static inline double draw_unit(uint64_t bits) {
-    return (double)(bits >> 11) * 0x1p-53;
+    return (double)(int64_t)(bits >> 11) * 0x1p-53; /* signed: one instruction */
 }
 
 /* (0, 1): for what must not see 0 */
 static inline double draw_open_unit(uint64_t bits) {
-    return ((double)(bits >> 12) + 0.5) * 0x1p-52;
+    return ((double)(int64_t)(bits >> 12) + 0.5) * 0x1p-52;
 }
 
 /* Natural logarithm of x > 0, normal; error below 2 ulp. ln x = e ln 2 + 2 artanh((m - 1) / (m + 1)). */
 static inline double draw_log(double x) {
     uint64_t b;
     memcpy(&b, &x, sizeof b);
-    int64_t e = (int64_t)(b >> 52) - 1023;
-    b = (b & UINT64_C(0x000fffffffffffff)) | UINT64_C(0x3ff0000000000000);
+    uint64_t fraction = b & UINT64_C(0x000fffffffffffff);
+    uint64_t upper = fraction > UINT64_C(0x6a09e667f3bcd); /* sqrt 2; a branch would often be mispredicted */
+    int64_t e = (int64_t)((b >> 52) + upper) - 1023;
+    b = fraction | (UINT64_C(1023) - upper) << 52;
     double m;
     memcpy(&m, &b, sizeof m);
-    if (m > 1.4142135623730951) {
-        m *= 0.5;
-        e++;
-    }
     double s = (m - 1.0) / (m + 1.0), z = s * s;
-    double p = 1.0 / 21;
-    p = p * z + 1.0 / 19;
-    p = p * z + 1.0 / 17;
-    p = p * z + 1.0 / 15;
-    p = p * z + 1.0 / 13;
-    p = p * z + 1.0 / 11;
-    p = p * z + 1.0 / 9;
-    p = p * z + 1.0 / 7;
-    p = p * z + 1.0 / 5;
-    p = p * z + 1.0 / 3;
+    double y = z * z; /* two short chains instead of one long */
+    double p = (((1.0 / 19 * y + 1.0 / 15) * y + 1.0 / 11) * y + 1.0 / 7) * y + 1.0 / 3;
+    double q = (((1.0 / 21 * y + 1.0 / 17) * y + 1.0 / 13) * y + 1.0 / 9) * y + 1.0 / 5;
+    p += z * q;
     return (double)e * 0.69314718055994531 + (2.0 * s + 2.0 * s * z * p);
 }
 

@@ -93,7 +93,7 @@ static void sort_few(uint64_t *x, uint32_t n) {
 /* n uniform 64-bit numbers in order: thrown into buckets by their leading bits, so that the sort that follows
  * finds little to do. */
 static void draw_sorted(uint64_t key, uint64_t *x, uint32_t n) {
-    enum { BITS = 5, BUCKETS = 1 << BITS };
+    enum { BITS = 6, BUCKETS = 1 << BITS };
     if (n < 12) {
         for (uint32_t i = 0; i < n; i++) x[i] = draw_bits(key, i);
         sort_few(x, n);

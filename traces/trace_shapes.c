@@ -77,16 +77,18 @@ static double sine_of_turns(double x) {
 /* Thinning (Lewis and Shedler 1979): candidates at the peak rate, each kept with the rate's ratio to it. */
 static size_t diurnal_next(trace_source *base, int64_t *ns, size_t cap) {
     diurnal_source *s = (diurnal_source *)base;
-    double end = (double)base->end_ns;
+    double now = s->now_ns, end = (double)base->end_ns, peak = 1 + s->amplitude;
+    uint64_t ordinal = s->ordinal;
     size_t n = 0;
     while (n < cap) {
-        double u = draw_unit(draw_bits(s->shape_key, s->ordinal));
-        s->now_ns += s->gap_ns * draw_exp(draw_bits(base->key, s->ordinal++));
-        if (s->now_ns >= end) break;
-        double sine = sine_of_turns(s->now_ns * s->per_period + s->phase);
-        ns[n] = (int64_t)s->now_ns;
-        n += u * (1 + s->amplitude) < 1 + s->amplitude * sine;
+        double u = draw_unit(draw_bits(s->shape_key, ordinal));
+        now += s->gap_ns * draw_exp(draw_bits(base->key, ordinal++));
+        if (now >= end) break;
+        ns[n] = (int64_t)now;
+        n += u * peak < 1 + s->amplitude * sine_of_turns(now * s->per_period + s->phase);
     }
+    s->now_ns = now;
+    s->ordinal = ordinal;
     return n;
 }
 
