@@ -179,12 +179,16 @@ const pol_pod *cluster_pods(const cluster *c, uint32_t fn, size_t *n) {
     return c->fn_books[fn].pods;
 }
 
-static pol_pod *find_pod(cluster *c, uint32_t fn, uint32_t id) {
+static pol_pod *find_pod(const cluster *c, uint32_t fn, uint32_t id) {
     if (fn >= c->setup->n_fns) return NULL;
     fn_book *f = &c->fn_books[fn];
     for (uint32_t i = 0; i < f->n; i++)
         if (f->pods[i].id == id) return &f->pods[i];
     return NULL;
+}
+
+int cluster_has_pod(const cluster *c, uint32_t fn, uint32_t pod) {
+    return find_pod(c, fn, pod) != NULL;
 }
 
 /* ---- changes ---- */

@@ -38,6 +38,7 @@ int cluster_start(cluster *c, const pol_action *a, int64_t now_ns, int64_t ready
                   const char **why);
 /* Checks a RESIZE and enters it: 0, or -1 with *why. */
 int cluster_resize(cluster *c, const pol_action *a, int64_t now_ns, const char **why);
+int cluster_has_pod(const cluster *c, uint32_t fn, uint32_t pod);
 /* Marks a pod as stopping: it keeps its place. -1 with *why: no such pod. */
 int cluster_drain(cluster *c, uint32_t fn, uint32_t pod, const char **why);
 /* Gives a pod's place back. The pod must exist. */

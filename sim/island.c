@@ -171,6 +171,15 @@ static void fail_request(island *s, const held_request *r, uint32_t pod_id, int6
 
 /* ---- pods at work ---- */
 
+/* The share of a pod's GPU, about to be changed; the engine will look at its other pods. */
+static gpu_share *share_of(island *s, const pod *p) {
+    run *r = s->run;
+    int listed = 0;
+    for (size_t i = 0; i < r->n_changed_gpus; i++) listed |= r->changed_gpus[i] == p->gpu;
+    if (!listed) r->changed_gpus[r->n_changed_gpus++] = p->gpu;
+    return &r->shares[p->gpu];
+}
+
 static void launch(island *s, pod *p, int64_t now) {
     if (!pod_can_launch(p, now, s->spec->batch_wait_ns)) return;
     pod_load_batch(p);
@@ -181,7 +190,7 @@ static void launch(island *s, pod *p, int64_t now) {
     }
     if (!s->run->shares)
         pod_meter_start(p, now);
-    else if (gpu_share_join(&s->run->shares[p->gpu], p, s->fn, now))
+    else if (gpu_share_join(share_of(s, p), p, s->fn, now))
         no_memory(s);
     pod_can_launch(p, now,
                    s->spec->batch_wait_ns); /* sets when the rest is due: not before the GPU is free */
@@ -227,7 +236,7 @@ static void complete(island *s, pod *p, int64_t now) {
     account(s, now);
     p->is_serving = 0;
     p->end_ns = NEVER;
-    if (s->run->shares) gpu_share_leave(&s->run->shares[p->gpu], p, now);
+    if (s->run->shares) gpu_share_leave(share_of(s, p), p, now);
     uint32_t n = p->n_flight;
     s->in_system -= n;
     s->result->completed += n;
@@ -262,7 +271,7 @@ static void change_quota(island *s, pod *p, int64_t now) {
     const calib_model *model = s->spec->on[setup->gpus[p->gpu].device].model;
     p->quota_ns = NEVER;
     if (s->run->shares)
-        gpu_share_requota(&s->run->shares[p->gpu], p, model, now);
+        gpu_share_requota(share_of(s, p), p, model, now);
     else
         pod_meter_requota(p, model, now);
     pod_schedule(p);
@@ -480,7 +489,7 @@ void island_kill(island *s, uint32_t id, int64_t now) {
     if (!p->is_draining) retire(s, p, now);
     if (p->is_serving) {
         p->is_serving = 0;
-        if (s->run->shares) gpu_share_leave(&s->run->shares[p->gpu], p, now);
+        if (s->run->shares) gpu_share_leave(share_of(s, p), p, now);
         for (uint32_t i = 0; i < p->n_flight; i++) fail_request(s, &p->flight[i], id, now, ENGINE_LOST);
     }
     lose_queue(s, &p->batch_queue, id, now);

@@ -30,7 +30,9 @@ typedef struct run { /* what all islands of a run share */
     int policy_is_global;
     int64_t tick_ns, end_ns; /* end: of the drain */
     cluster *ledger;
-    gpu_share *shares; /* [n_gpus] under the token runtime, else NULL */
+    gpu_share *shares;      /* [n_gpus] under the token runtime, else NULL */
+    uint32_t *changed_gpus; /* whose batches in flight have been retimed since the engine looked */
+    size_t n_changed_gpus;
     struct island *islands;
     live_bin *total;
     live_bin *by_fn; /* [timeline_fns * n_bins] */
