@@ -303,7 +303,7 @@ static int is_integer(const cJSON *item) {
     return cJSON_IsNumber(item) && floor(item->valuedouble) == item->valuedouble;
 }
 
-/* Whether a leaf, or an element of an array of leaves, is what its key takes */
+/* Whether an item that is no array is what its key takes */
 static int leaf_fits(const cJSON *item, const config_key *key) {
     const char *s = cJSON_IsString(item) ? item->valuestring : NULL;
     switch (key->type) {
@@ -330,6 +330,16 @@ static int leaf_fits(const cJSON *item, const config_key *key) {
     }
 }
 
+/* What one element of an array takes */
+static config_key element_of(const config_key *key) {
+    config_key one = *key;
+    one.type = key->type == CONFIG_NUMBERS   ? CONFIG_NUMBER
+               : key->type == CONFIG_STRINGS ? CONFIG_STRING
+               : key->type == CONFIG_SEEDS   ? CONFIG_INTEGER
+                                             : CONFIG_OBJECT;
+    return one;
+}
+
 static int check_object(const checker *k, cJSON *object, const char *pattern, const char *place);
 
 static int check_array(const checker *k, cJSON *array, const config_key *key, const char *place) {
@@ -338,15 +348,12 @@ static int check_array(const checker *k, cJSON *array, const config_key *key, co
     if (!cJSON_IsArray(array)) return wrong(k, place, array, key);
     if (array->child == NULL && (key->type == CONFIG_STRINGS || key->type == CONFIG_SEEDS))
         return config_fail(k->err, k->file, place, "an empty array", "at least one element");
+    const config_key one = element_of(key);
     snprintf(pattern, sizeof pattern, "%s[]", key->path);
     for (cJSON *item = array->child; item != NULL; item = item->next, i++) {
         snprintf(element, sizeof element, "%s[%zu]", place, i);
-        if (key->type == CONFIG_OBJECTS) {
-            if (!cJSON_IsObject(item)) return config_fail(k->err, k->file, element, "no object", "an object");
-            if (check_object(k, item, pattern, element) != 0) return -1;
-        } else if (!leaf_fits(item, key)) {
-            return wrong(k, element, item, key);
-        }
+        if (!leaf_fits(item, &one)) return wrong(k, element, item, &one);
+        if (key->type == CONFIG_OBJECTS && check_object(k, item, pattern, element) != 0) return -1;
     }
     return 0;
 }

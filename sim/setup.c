@@ -1,0 +1,446 @@
+/* setup.c - a config on a store becomes the engine's setup. */
+#include "setup.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "setup_int.h"
+
+typedef struct { /* a distribution that functions share: its table is large */
+    double mean, cv;
+    dist d;
+} shared_dist;
+
+typedef struct { /* what a model does on this cluster */
+    const char *name;
+    engine_fit *on;           /* [n_devices] */
+    const calib_facts *facts; /* on the first kind of GPU that it runs on */
+    uint32_t gpu_memory_mib;  /* of the largest GPU that it runs on */
+    double base_ms;           /* on the SLO's device */
+    dist overhead_ms, noise, cold_start;
+} model_use;
+
+struct setup {
+    const config *c;
+    const setup_calib **calibs; /* [n_devices] */
+    engine_device *devices;
+    size_t n_devices;
+    const setup_calib *slo;
+    engine_gpu *gpus;
+    size_t n_gpus;
+    model_use *models;
+    size_t n_models;
+    shared_dist *dists;
+    size_t n_dists;
+    engine_fn *fns;
+    size_t n_fns;
+    char **names; /* made for copies */
+    size_t n_names;
+    predictor *predictors; /* [c->n_policies] */
+    uint64_t price_hash, trace_hash;
+};
+
+typedef struct {
+    setup *s;
+    setup_store *store;
+    const config *c;
+    char *err;
+} builder;
+
+enum { PLACE = 200 };
+
+/* Seconds to nanoseconds, to the nearest */
+static int64_t ns_of_s(double s) {
+    return llround(s * 1e9);
+}
+
+static int64_t ns_of_ms(double ms) {
+    return llround(ms * 1e6);
+}
+
+static int fail(const builder *b, const char *place, const char *found, const char *expected) {
+    return config_fail(b->err, b->c->file, place, found, expected);
+}
+
+static int fail_memory(const builder *b) {
+    return fail(b, NULL, "no memory", "enough of it");
+}
+
+/* The index of a kind of GPU; two entries of the same device are one kind */
+static size_t device_index(setup *s, const setup_calib *k) {
+    for (size_t i = 0; i < s->n_devices; i++)
+        if (s->calibs[i] == k) return i;
+    s->calibs[s->n_devices] = k;
+    s->devices[s->n_devices].facts = calib_device_of(k->calibration);
+    return s->n_devices++;
+}
+
+static void add_gpus(setup *s, const config_gpus *g, uint32_t device, uint32_t *node) {
+    for (uint32_t i = 0; i < g->nodes; i++, ++*node)
+        for (uint32_t j = 0; j < g->per_node; j++) s->gpus[s->n_gpus++] = (engine_gpu){device, *node};
+}
+
+static int build_cluster(builder *b) {
+    setup *s = b->s;
+    const config *c = b->c;
+    size_t total = 0;
+    uint32_t node = 0;
+    for (size_t i = 0; i < c->n_gpus; i++) total += (size_t)c->gpus[i].nodes * c->gpus[i].per_node;
+    s->calibs = calloc(c->n_gpus, sizeof *s->calibs);
+    s->devices = calloc(c->n_gpus, sizeof *s->devices);
+    s->gpus = calloc(total, sizeof *s->gpus);
+    if (s->calibs == NULL || s->devices == NULL || s->gpus == NULL) return fail_memory(b);
+    for (size_t i = 0; i < c->n_gpus; i++) {
+        char place[PLACE];
+        const setup_calib *k = NULL;
+        snprintf(place, sizeof place, "cluster.gpus[%zu].device", i);
+        if (setup_store_calib(b->store, c, place, c->gpus[i].device, c->gpus[i].is_file, &k, b->err) != 0)
+            return -1;
+        add_gpus(s, &c->gpus[i], (uint32_t)device_index(s, k), &node);
+    }
+    return setup_store_calib(b->store, c, "slo_device", c->slo_device, c->slo_device_is_file, &s->slo,
+                             b->err);
+}
+
+static int build_prices(builder *b) {
+    setup *s = b->s;
+    char path[4096], quoted[CONFIG_FOUND_LEN], expected[PLACE];
+    const char *file = b->c->prices;
+    prices *list = NULL;
+    if (file == NULL &&
+        cli_find_shipped("experiments/prices.json", path, sizeof path, b->err, CONFIG_ERR_LEN) != 0)
+        return -1;
+    if (prices_open(&list, file == NULL ? path : file, b->c->provider, b->err) != 0) return -1;
+    int rc = 0;
+    s->price_hash = SETUP_HASH_EMPTY;
+    for (size_t i = 0; rc == 0 && i < s->n_devices; i++) {
+        const char *name = s->devices[i].facts->name;
+        double usd = prices_usd_per_gpu_hour(list, name);
+        s->devices[i].usd_per_gpu_hour = usd;
+        s->price_hash = setup_hash_bytes(s->price_hash, &usd, sizeof usd);
+        snprintf(expected, sizeof expected,
+                 "a provider that has one (%.60s has none), or a price list of yours", prices_provider(list));
+        char found[2 * CONFIG_FOUND_LEN];
+        snprintf(found, sizeof found, "no price of the device %s", config_quote(quoted, name));
+        if (usd < 0) rc = fail(b, "prices", found, expected);
+    }
+    prices_close(list);
+    return rc;
+}
+
+static int lognormal(builder *b, double mean, double cv, dist *out) {
+    setup *s = b->s;
+    for (size_t i = 0; i < s->n_dists; i++) {
+        *out = s->dists[i].d;
+        if (s->dists[i].mean == mean && s->dists[i].cv == cv) return 0;
+    }
+    shared_dist *list = realloc(s->dists, (s->n_dists + 1) * sizeof *list);
+    if (list == NULL) return fail_memory(b);
+    s->dists = list;
+    if (dist_lognormal(out, mean, cv) != 0) return fail_memory(b);
+    s->dists[s->n_dists++] = (shared_dist){mean, cv, *out};
+    return 0;
+}
+
+static int fail_model(const builder *b, const setup_calib *k, const char *place, const char *name) {
+    size_t nearest = SIZE_MAX;
+    const char *near = "";
+    char quoted[CONFIG_FOUND_LEN], found[2 * CONFIG_FOUND_LEN], expected[PLACE];
+    for (size_t i = 0; i < calib_n_models(k->calibration); i++) {
+        const char *known = calib_facts_of(calib_model_at(k->calibration, i))->name;
+        if (config_distance(name, known) > nearest) continue;
+        nearest = config_distance(name, known);
+        near = known;
+    }
+    snprintf(found, sizeof found, "the model %s", config_quote(quoted, name));
+    snprintf(expected, sizeof expected, "a model calibrated on %.60s%s%.60s (see `hassim calib info`)",
+             calib_device_of(k->calibration)->name, *near == '\0' ? "" : "; the nearest is ", near);
+    return fail(b, place, found, expected);
+}
+
+/* Where the model runs, and how; -1 with a message where it can run nowhere */
+static int build_fits(const builder *b, model_use *m, const char *place) {
+    const setup *s = b->s;
+    for (size_t i = 0; i < s->n_devices; i++) {
+        const calib *k = s->calibs[i]->calibration;
+        const calib_model *model = calib_model_find(k, m->name);
+        if (model == NULL) continue;
+        m->on[i] = (engine_fit){model, calib_cold_start_ms(k, model)};
+        if (m->facts == NULL) m->facts = calib_facts_of(model);
+        uint32_t memory = s->devices[i].facts->memory_mib;
+        if (memory > m->gpu_memory_mib) m->gpu_memory_mib = memory;
+    }
+    return m->facts == NULL ? fail_model(b, s->calibs[0], place, m->name) : 0;
+}
+
+static int build_spreads(builder *b, model_use *m) {
+    const calib_device *device = NULL;
+    for (size_t i = b->s->n_devices; i-- > 0;)
+        if (m->on[i].model != NULL) device = b->s->devices[i].facts;
+    if (lognormal(b, m->facts->overhead_ms.mean, m->facts->overhead_ms.cv, &m->overhead_ms) != 0) return -1;
+    if (lognormal(b, 1, m->facts->noise_cv, &m->noise) != 0) return -1;
+    return lognormal(b, 1, device->cold_start_cv, &m->cold_start);
+}
+
+static int build_model(builder *b, model_use *m, const char *place) {
+    const setup *s = b->s;
+    m->on = calloc(s->n_devices, sizeof *m->on);
+    if (m->on == NULL) return fail_memory(b);
+    if (build_fits(b, m, place) != 0) return -1;
+    const calib_model *on_slo = calib_model_find(s->slo->calibration, m->name);
+    if (on_slo == NULL) return fail_model(b, s->slo, place, m->name);
+    m->base_ms = calib_latency_ms(on_slo, 1, 100, 100) + calib_facts_of(on_slo)->overhead_ms.mean;
+    return build_spreads(b, m);
+}
+
+/* The index of a model, worked out once for all functions that run it; SIZE_MAX: error */
+static size_t use_model(builder *b, const char *name, const char *place) {
+    setup *s = b->s;
+    for (size_t i = 0; i < s->n_models; i++)
+        if (strcmp(s->models[i].name, name) == 0) return i;
+    model_use *list = realloc(s->models, (s->n_models + 1) * sizeof *list);
+    if (list == NULL) {
+        fail_memory(b);
+        return SIZE_MAX;
+    }
+    s->models = list;
+    s->models[s->n_models] = (model_use){.name = name};
+    return build_model(b, &s->models[s->n_models++], place) == 0 ? s->n_models - 1 : SIZE_MAX;
+}
+
+static int check_memory(const builder *b, const model_use *m, uint32_t memory_mib, int own,
+                        const char *place) {
+    char inner[PLACE + 16], found[PLACE], expected[PLACE];
+    if (memory_mib <= m->gpu_memory_mib) return 0;
+    snprintf(inner, sizeof inner, "%s%s", place, own ? ".memory_mib" : "");
+    snprintf(found, sizeof found, "%" PRIu32 " MiB per pod", memory_mib);
+    snprintf(expected, sizeof expected,
+             "at most %" PRIu32 " MiB, the largest GPU of the cluster for this model", m->gpu_memory_mib);
+    return fail(b, inner, found, expected);
+}
+
+/* Appends a function; name stays the caller's. s->fns has room. */
+static int add_fn(builder *b, const config_fn *f, const char *name, const char *model,
+                  const trace_spec *trace, const char *place) {
+    setup *s = b->s;
+    char inner[PLACE + 16];
+    snprintf(inner, sizeof inner, "%s.%s", place, f->model == NULL ? "models" : "model");
+    size_t use = use_model(b, model, inner);
+    if (use == SIZE_MAX) return -1;
+    const model_use *m = &s->models[use];
+    uint32_t memory = f->memory_mib > 0 ? f->memory_mib : (uint32_t)ceil(m->facts->memory_mib);
+    if (check_memory(b, m, memory, f->memory_mib > 0, place) != 0) return -1;
+    engine_fn *fn = &s->fns[s->n_fns++];
+    *fn = (engine_fn){.name = name,
+                      .model_name = m->name,
+                      .on = m->on,
+                      .memory_mib = memory,
+                      .batch_max = f->batch_max,
+                      .workers = f->workers,
+                      .batch_wait_ns = ns_of_ms(f->batch_wait_ms),
+                      .slo_ns = ns_of_ms(f->slo_multiplier * m->base_ms),
+                      .overhead_ms = m->overhead_ms,
+                      .noise = m->noise,
+                      .cold_start = m->cold_start,
+                      .trace = *trace};
+    fn->trace.duration_ns = ns_of_s(b->c->duration_s);
+    for (size_t i = 0; i < b->c->n_report; i++) fn->report_slo_ns[i] = ns_of_ms(b->c->report[i] * m->base_ms);
+    return 0;
+}
+
+static int open_trace(builder *b, const config_trace *t, const setup_trace **out) {
+    *out = NULL;
+    if (t->path == NULL) return 0;
+    if (setup_store_trace(b->store, t->format, t->path, out, b->err) != 0) return -1;
+    b->s->trace_hash = setup_hash_bytes(b->s->trace_hash, &(*out)->hash, sizeof(*out)->hash);
+    return 0;
+}
+
+/* The trace of an entry of functions[]: its file opened, its function chosen */
+static int build_trace(builder *b, const config_trace *t, const char *place, trace_spec *spec) {
+    const setup_trace *trace = NULL;
+    char why[TRACE_ERR_LEN];
+    *spec = t->spec;
+    if (open_trace(b, t, &trace) != 0) return -1;
+    if (trace == NULL) return 0;
+    spec->file = trace->file;
+    if (trace_select(trace->file, t->select, &spec->index, why) == 0) return 0;
+    snprintf(b->err, CONFIG_ERR_LEN, "%.300s: %.100s.trace.select: %.500s", b->c->file, place, why);
+    return -1;
+}
+
+static const char *copy_name(builder *b, const char *name, uint32_t copy) {
+    size_t len = strlen(name) + 16;
+    char *text = malloc(len);
+    if (text == NULL) return NULL;
+    snprintf(text, len, "%s-%" PRIu32, name, copy + 1);
+    b->s->names[b->s->n_names++] = text;
+    return text;
+}
+
+static int add_entry(builder *b, const config_fn *f, const char *place) {
+    trace_spec spec;
+    if (build_trace(b, &f->trace, place, &spec) != 0) return -1;
+    for (uint32_t i = 0; i < f->count; i++) {
+        const char *name = f->count == 1 ? f->name : copy_name(b, f->name, i);
+        if (name == NULL) return fail_memory(b);
+        if (add_fn(b, f, name, f->model, &spec, place) != 0) return -1;
+    }
+    return 0;
+}
+
+static int add_from(builder *b, const setup_trace *trace, size_t n) {
+    const config *c = b->c;
+    for (size_t i = 0; i < n; i++) {
+        trace_spec spec = c->from.trace.spec;
+        spec.file = trace->file;
+        spec.index = trace->ranked[i];
+        const char *name = trace_function_at(trace->file, spec.index).name;
+        if (add_fn(b, &c->from, name, c->models[i % c->n_models], &spec, "functions_from") != 0) return -1;
+    }
+    return 0;
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp((*(const engine_fn *const *)a)->name, (*(const engine_fn *const *)b)->name);
+}
+
+/* Copies and a trace's functions must not take an entry's name: results are read by it */
+static int check_names(const builder *b) {
+    const setup *s = b->s;
+    const engine_fn **sorted = malloc((s->n_fns + 1) * sizeof *sorted);
+    if (sorted == NULL) return fail_memory(b);
+    for (size_t i = 0; i < s->n_fns; i++) sorted[i] = &s->fns[i];
+    qsort(sorted, s->n_fns, sizeof *sorted, compare_names);
+    char quoted[CONFIG_FOUND_LEN], found[2 * CONFIG_FOUND_LEN];
+    int rc = 0;
+    for (size_t i = 1; rc == 0 && i < s->n_fns; i++) {
+        if (strcmp(sorted[i]->name, sorted[i - 1]->name) != 0) continue;
+        snprintf(found, sizeof found, "two functions %s", config_quote(quoted, sorted[i]->name));
+        rc = fail(b, "functions", found, "names that differ, copies and a trace's functions included");
+    }
+    free(sorted);
+    return rc;
+}
+
+static int build_fns(builder *b) {
+    setup *s = b->s;
+    const config *c = b->c;
+    const setup_trace *from = NULL;
+    size_t total = 0, n_from = 0;
+    s->trace_hash = SETUP_HASH_EMPTY;
+    if (c->n_models > 0) {
+        if (open_trace(b, &c->from.trace, &from) != 0) return -1;
+        n_from = trace_n_functions(from->file);
+        if (c->from_limit > 0 && n_from > c->from_limit) n_from = c->from_limit;
+    }
+    for (size_t i = 0; i < c->n_fns; i++) total += c->fns[i].count;
+    s->fns = calloc(total + n_from + 1, sizeof *s->fns);
+    s->names = calloc(total + 1, sizeof *s->names);
+    if (s->fns == NULL || s->names == NULL) return fail_memory(b);
+    for (size_t i = 0; i < c->n_fns; i++) {
+        char place[PLACE];
+        snprintf(place, sizeof place, "functions[%zu]", i);
+        if (add_entry(b, &c->fns[i], place) != 0) return -1;
+    }
+    if (add_from(b, from, n_from) != 0) return -1;
+    if (s->n_fns == 0) return fail(b, "functions_from.trace", "a trace without functions", "at least one");
+    return check_names(b);
+}
+
+static int build_predictors(builder *b) {
+    setup *s = b->s;
+    const config *c = b->c;
+    predict_runtime runtime = c->runtime == ENGINE_TOKEN ? PREDICT_TOKEN : PREDICT_METERED;
+    s->predictors = calloc(c->n_policies, sizeof *s->predictors);
+    if (s->predictors == NULL) return fail_memory(b);
+    for (size_t i = 0; i < c->n_policies; i++)
+        if (predictor_find(&s->predictors[i], c->policies[i].predictor, runtime) != 0)
+            return fail(b, "policies", c->policies[i].predictor, "a known predictor");
+    return 0;
+}
+
+int setup_open(setup **out, setup_store *store, const config *c, char err[CONFIG_ERR_LEN]) {
+    setup *s = calloc(1, sizeof *s);
+    builder b = {s, store, c, err};
+    *out = NULL;
+    if (s == NULL) return fail_memory(&b);
+    s->c = c;
+    if (build_cluster(&b) != 0 || build_prices(&b) != 0 || build_fns(&b) != 0 || build_predictors(&b) != 0) {
+        setup_close(s);
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+void setup_close(setup *s) {
+    if (s == NULL) return;
+    for (size_t i = 0; i < s->n_models; i++) free(s->models[i].on);
+    for (size_t i = 0; i < s->n_dists; i++) dist_free(&s->dists[i].d);
+    for (size_t i = 0; i < s->n_names; i++) free(s->names[i]);
+    free(s->names);
+    free(s->models);
+    free(s->dists);
+    free(s->fns);
+    free(s->predictors);
+    free(s->gpus);
+    free(s->devices);
+    free(s->calibs);
+    free(s);
+}
+
+void setup_engine(const setup *s, size_t policy, uint64_t seed, engine_setup *out) {
+    const config *c = s->c;
+    const config_policy *p = &c->policies[policy];
+    int64_t bin_ns = ns_of_s(c->bin_s);
+    *out = (engine_setup){.seed = seed,
+                          .warmup_ns = ns_of_s(c->warmup_s),
+                          .duration_ns = ns_of_s(c->duration_s),
+                          .drain_ns = ns_of_s(c->drain_s),
+                          .scrape_ns = ns_of_s(p->scrape_s),
+                          .scrape_phase_ns = ns_of_s(p->metrics_phase_s),
+                          .bin_ns = bin_ns > 0 ? bin_ns : 1,
+                          .devices = s->devices,
+                          .n_devices = s->n_devices,
+                          .gpus = s->gpus,
+                          .n_gpus = s->n_gpus,
+                          .rows_per_gpu = c->rows_per_gpu,
+                          .oversubscribe = c->oversubscribe,
+                          .runtime = c->runtime,
+                          .billing = p->bill,
+                          .fns = s->fns,
+                          .n_fns = s->n_fns,
+                          .n_report = c->n_report,
+                          .policy = p->ops,
+                          .mode = p->mode,
+                          .params = p->params,
+                          .predictor = &s->predictors[policy],
+                          .timeline_fns = c->timeline_fns < s->n_fns ? c->timeline_fns : s->n_fns,
+                          .actions_max = c->actions_max,
+                          .record_requests = c->record_requests};
+    memcpy(out->multipliers, c->report, c->n_report * sizeof *c->report);
+}
+
+static uint64_t hash_text(uint64_t hash, const char *text) {
+    return setup_hash_bytes(hash, text, strlen(text) + 1);
+}
+
+void setup_hash(const setup *s, size_t policy, setup_hashes *out) {
+    const config *c = s->c;
+    uint64_t version = hash_text(SETUP_HASH_EMPTY, HASSIM_VERSION);
+    uint64_t policy_hash = hash_text(version, c->policies[policy].json);
+    uint64_t all = hash_text(hash_text(s->price_hash, c->shared), c->policies[policy].json);
+    uint64_t calibration = SETUP_HASH_EMPTY;
+    for (size_t i = 0; i < s->n_devices; i++)
+        calibration = setup_hash_bytes(calibration, &s->calibs[i]->hash, sizeof s->calibs[i]->hash);
+    calibration = setup_hash_bytes(calibration, &s->slo->hash, sizeof s->slo->hash);
+    snprintf(out->config, sizeof out->config, "%016" PRIx64, all);
+    snprintf(out->trace, sizeof out->trace, "%016" PRIx64, s->trace_hash);
+    snprintf(out->calibration, sizeof out->calibration, "%016" PRIx64, calibration);
+    snprintf(out->policy, sizeof out->policy, "%016" PRIx64, policy_hash);
+}

@@ -1,0 +1,31 @@
+/* setup_int.h - private to setup*.c: the store of what was read from files. */
+#ifndef SETUP_INT_H
+#define SETUP_INT_H
+
+#include "prices.h"
+#include "setup.h"
+
+/* FNV-1a, 64 bit (Fowler, Noll, Vo): provenance, not security */
+#define SETUP_HASH_EMPTY UINT64_C(0xcbf29ce484222325)
+uint64_t setup_hash_bytes(uint64_t hash, const void *bytes, size_t n);
+
+typedef struct {
+    char *path;
+    calib *calibration;
+    uint64_t hash;
+} setup_calib;
+
+typedef struct {
+    char *path, *format;
+    trace_file *file;
+    uint64_t hash;
+    uint32_t *ranked; /* its functions, most invoked first; ties in the file's order */
+} setup_trace;
+
+/* By the device's name (shipped), or by file. *out belongs to the store. place is where the config names it.
+ */
+int setup_store_calib(setup_store *store, const config *c, const char *place, const char *device, int is_file,
+                      const setup_calib **out, char err[CONFIG_ERR_LEN]);
+int setup_store_trace(setup_store *store, const char *format, const char *path, const setup_trace **out,
+                      char err[CONFIG_ERR_LEN]);
+#endif
