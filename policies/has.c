@@ -1,0 +1,1247 @@
+/* has.c - HAS-GPU: predict the request rate, then scale quotas first and pods second.
+ *
+ * Every tick: m = the function's request rate between the last two scrapes; a scalar Kalman filter and a
+ * minimal buffer make a prediction of it; C = sum of its pods' capabilities. Above 0.9 C it scales up: quotas
+ * of running pods, then pods on GPUs in use, then pods on new GPUs. Below 0.3 C it scales down, at most every
+ * 10 s. [arXiv 2505.01968; the published code as recovered in the project's notes on systems, section 1]
+ *
+ * Mode `artifact` sets every switch to what the published code does, `corrected` to what it means to do; each
+ * switch is a parameter too. The numbers are those of the notes' list of deviations (1.15).
+ *   reproduced   1 occupancy as an integer, always 0 (occupancy); 2 new GPUs never (new_gpus); 3 the fixed
+ * demand of 35 req/s, hence always SM 30 %, quota 30 %, batch 4 (required_rps); 4 the largest quota of a row,
+ * and the spare pod of quota 10 (horizontal_quota, new_gpus); 6 no SLO and 9 the latency table with its holes
+ * and unreachable names (capability); 7 the bias fed back (bias) into one filter for all functions (filter,
+ * by the flag POL_GLOBAL); 8 completions instead of arrivals (rps_input); 10 pods that are not ready counted
+ * (readiness); 11 scale-down beyond the need (scale_down); 14 row widths beyond 100 %, where the cluster is
+ * configured so. in part      5 ghost rows (rows): the free quota of every pod but a function's first is read
+ * from row 0 of its GPU. What the engine then refuses is lost; the ghosts' own drifting sums are not kept.
+ *   not          8's first-series-only; the order of equal GPUs (map order there: the initial pod goes to a
+ * drawn one, later ones to the first that has pods); pods that wait unplaced and still count; 12, 13 and 16,
+ * which change nothing; 15, crashes; 17, a leak elsewhere; a deleted pod's endpoint that stays in the gateway
+ * (the engine removes it). The batch of 4 is believed by the capability formula; a pod really batches at most
+ * what its function's batch_max says. Models are recognised by their calibration key where the code looks at
+ * the function's name.
+ *
+ * Capability of a pod, by the switch `capability`:
+ *   table      1000 / (lat + overhead_ms) * (b + 1) / 2, lat from the hard-coded table, a hole gives 0
+ *   formula    the same with the predictor's latency
+ *   sustained  what a pod can really sustain: max over batches k = 1..b of min(T_k, W / (o + h_k L_k)).
+ *              T_k: batches of k back to back. L_k: time of one. o: overhead outside the GPU. W: workers,
+ * each of which holds one request through o, a wait, and L_k. Those that meet a busy GPU wait half a service
+ * on average, so h_k = 1.5, but 1 for k = 1, where the GPU is found idle. The largest of the smaller of both
+ * is the batch size at which handlers and GPU are in balance. With formula and sustained, only batches count
+ * that leave room for waiting: o + slo_services * L_k <= SLO; if not even batch 1 on a whole GPU does, those
+ * within 10 % of its time. A configuration with none has capability 0 and is not used.
+ *
+ * A new pod (corrected) takes, of the configurations (SM, quota) that cover the gap, one within 10 % of the
+ * best capability per SM x quota, the smallest such. It goes to the least occupied GPU in use where a row of
+ * its own width or another one covers the gap at no less than half that efficiency ("alignment": pods stack
+ * in rows that exist; off: each opens a row), else to an empty GPU, else wherever there is most capability to
+ * be had.
+ *
+ * Laziness: a function's state is a pure function of its counters tick by tick. The filter's gain depends on
+ * the tick's number alone; x is updated as (1 - K) x + K m, a composition of monotone operations, which
+ * therefore reaches a fixed point bitwise. act leaves behind the thresholds between which nothing can be
+ * done, so observe needs no pods, and looks ahead to the first tick at which a decision could change.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy.h"
+
+enum {
+    TICK_S,
+    MIN_PODS,
+    IDLE_S,
+    UP_THRESHOLD,
+    DOWN_THRESHOLD,
+    COOLDOWN_S,
+    RETRY_S,
+    QUOTA_STEP_PCT,
+    SM_MIN_PCT,
+    ALPHA,
+    PROCESS_NOISE,
+    MEASUREMENT_NOISE,
+    MIN_BUFFER_RPS,
+    SLO_SERVICES,
+    OVERHEAD_MS,
+    REQUIRED_RPS,
+    INITIAL_SM_PCT,
+    INITIAL_QUOTA_PCT,
+    INITIAL_BATCH,
+    INITIAL_OCCUPANCY,
+    USED_OCCUPANCY,
+    RPS_INPUT,
+    PREDICTION,
+    FILTER,
+    BIAS,
+    CAPABILITY,
+    READINESS,
+    OCCUPANCY,
+    NEW_GPUS,
+    HORIZONTAL_QUOTA,
+    GAP,
+    SCALE_DOWN,
+    ROUTING,
+    REMOVAL,
+    ROWS,
+    VERTICAL,
+    HORIZONTAL,
+    ALIGNMENT,
+    N_PARAMS
+};
+/* Choices, in the order of the table below. */
+enum { COMPLETIONS, ARRIVALS };
+enum { OFF, ON };
+enum { SHARED, OWN };
+enum { FEEDBACK, OUTPUT };
+enum { TABLE, FORMULA, SUSTAINED };
+enum { ALL_ONCE_READY, EXPECTED, READY_ONLY };
+enum { INTEGER, REAL };
+enum { NEVER, YES };
+enum { LARGEST, SUFFICIENT };
+enum { DIFFERENCE, RATIO };
+enum { AT_LEAST, AT_MOST };
+enum { RANDOM, WEIGHTED, PULL };
+enum { KILL, STOP };
+enum { GHOST, TRUE_ROWS };
+
+/* by_default is {corrected, artifact}. */
+static const pol_param params[N_PARAMS] = {
+    [TICK_S] = {"tick_s", "s", "period of decisions", NULL, {2, 2}, 0.1, 3600, 0},
+    [MIN_PODS] =
+        {"min_pods", "", "pods that a function always keeps; 0: scale to zero", NULL, {1, 1}, 0, 1000, 1},
+    [IDLE_S] =
+        {"idle_s", "s", "min_pods 0: idle time after which all pods stop", NULL, {60, 60}, 0.1, 86400, 0},
+    [UP_THRESHOLD] = {"scale_up_threshold", "", "of capacity; scale up above", NULL, {0.9, 0.9}, 0.01, 1, 0},
+    [DOWN_THRESHOLD] =
+        {"scale_down_threshold", "", "of capacity; scale down below", NULL, {0.3, 0.3}, 0, 0.99, 0},
+    [COOLDOWN_S] = {"cooldown_s", "s", "least time between scale-downs", NULL, {10, 10}, 0, 86400, 0},
+    [RETRY_S] = {"retry_s", "s", "wait after a scale-up that found no room", NULL, {10, 0}, 0, 3600, 0},
+    [QUOTA_STEP_PCT] =
+        {"quota_step_pct", "%", "quotas are changed in, and not below, steps", NULL, {10, 10}, 1, 50, 1},
+    [SM_MIN_PCT] = {"sm_min_pct", "%", "narrowest SM partition of a new pod", NULL, {10, 5}, 5, 100, 1},
+    [ALPHA] = {"alpha", "", "standard deviations added to the prediction", NULL, {1, 1}, 0, 10, 0},
+    [PROCESS_NOISE] = {"process_noise", "(1/s)^2", "Q of the filter", NULL, {1, 1}, 1e-6, 1e6, 0},
+    [MEASUREMENT_NOISE] = {"measurement_noise", "(1/s)^2", "R of the filter", NULL, {10, 10}, 1e-6, 1e6, 0},
+    [MIN_BUFFER_RPS] = {"min_buffer_rps", "1/s", "least excess of the prediction", NULL, {5, 5}, 0, 1e6, 0},
+    [SLO_SERVICES] = {"slo_services", "", "service times that must fit the SLO", NULL, {2, 2}, 1, 100, 0},
+    [OVERHEAD_MS] =
+        {"overhead_ms", "ms", "per batch, capability table and formula", NULL, {70, 70}, 0, 1e5, 0},
+    [REQUIRED_RPS] =
+        {"required_rps", "1/s", "what a new GPU's pod must reach; 0: the gap", NULL, {0, 35}, 0, 1e6, 0},
+    [INITIAL_SM_PCT] =
+        {"initial_sm_pct", "%", "SM where nothing reaches required_rps", NULL, {30, 30}, 1, 100, 1},
+    [INITIAL_QUOTA_PCT] = {"initial_quota_pct", "%", "quota, likewise", NULL, {30, 30}, 1, 100, 1},
+    [INITIAL_BATCH] = {"initial_batch", "", "batch that capability table assumes", NULL, {4, 4}, 1, 32, 1},
+    [INITIAL_OCCUPANCY] =
+        {"initial_occupancy", "", "of a GPU; a first pod goes below", NULL, {0.5, 0.5}, 0, 1, 0},
+    [USED_OCCUPANCY] = {"used_occupancy", "", "of a GPU; further pods go below", NULL, {0.95, 0.95}, 0, 1, 0},
+    [RPS_INPUT] =
+        {"rps_input", "", "what is measured", "completions|arrivals", {ARRIVALS, COMPLETIONS}, 0, 0, 0},
+    [PREDICTION] = {"prediction", "", "off: the measured rate itself", "off|on", {ON, ON}, 0, 0, 0},
+    [FILTER] = {"filter", "", "one for all functions, or one each", "shared|own", {OWN, SHARED}, 0, 0, 0},
+    [BIAS] = {"bias", "", "where the offset goes", "feedback|output", {OUTPUT, FEEDBACK}, 0, 0, 0},
+    [CAPABILITY] = {"capability", "", "of a pod", "table|formula|sustained", {SUSTAINED, TABLE}, 0, 0, 0},
+    [READINESS] = {"readiness",
+                   "",
+                   "pods that count: all, but wait for the first; all; ready ones",
+                   "all|expected|ready",
+                   {EXPECTED, ALL_ONCE_READY},
+                   0,
+                   0,
+                   0},
+    [OCCUPANCY] = {"occupancy", "", "of a GPU: sum of SM x quota", "integer|real", {REAL, INTEGER}, 0, 0, 0},
+    [NEW_GPUS] = {"new_gpus", "", "pods on GPUs not in use", "never|yes", {YES, NEVER}, 0, 0, 0},
+    [HORIZONTAL_QUOTA] = {"horizontal_quota",
+                          "",
+                          "of a new pod: all that is free, or enough",
+                          "largest|sufficient",
+                          {SUFFICIENT, LARGEST},
+                          0,
+                          0,
+                          0},
+    [GAP] = {"gap",
+             "",
+             "prediction - 0.9 C, or prediction / 0.9 - C",
+             "difference|ratio",
+             {RATIO, DIFFERENCE},
+             0,
+             0,
+             0},
+    [SCALE_DOWN] = {"scale_down",
+                    "",
+                    "removes at least the excess, or at most",
+                    "at_least|at_most",
+                    {AT_MOST, AT_LEAST},
+                    0,
+                    0,
+                    0},
+    [ROUTING] = {"routing", "", "of requests to pods", "random|weighted|pull", {WEIGHTED, RANDOM}, 0, 0, 0},
+    [REMOVAL] =
+        {"removal", "", "of a pod: at once, or when its work is done", "kill|stop", {STOP, KILL}, 0, 0, 0},
+    [ROWS] = {"rows", "", "bookkeeping of free quota", "ghost|true", {TRUE_ROWS, GHOST}, 0, 0, 0},
+    [VERTICAL] = {"vertical", "", "quota scaling", "off|on", {ON, ON}, 0, 0, 0},
+    [HORIZONTAL] = {"horizontal", "", "pod scaling", "off|on", {ON, ON}, 0, 0, 0},
+    [ALIGNMENT] = {"alignment", "", "new pods share rows", "off|on", {ON, ON}, 0, 0, 0},
+};
+
+enum {
+    GAIN_TICKS_MAX = 4096, /* the filter's gain is frozen after so many ticks, if it has not settled */
+    CLASS_SLOTS_MAX = 256,
+    GRID_PCT = 5, /* capabilities are remembered at multiples of this */
+    GRID = 100 / GRID_PCT,
+    LOOK_AHEAD = 48,         /* ticks; an idle filter settles in fewer */
+    STARTS_PER_DECISION = 64 /* a bound on a burst of new pods */
+};
+static const double SETTLED_RPS = 1e-3; /* own, unbiased filter: nearer than this to the rate is at it */
+static const double EFFICIENCY_SLACK = 0.9, USED_EFFICIENCY = 0.5;
+
+typedef struct {
+    double gain, offset; /* K, alpha * sqrt(P) */
+} filter_step;
+
+typedef struct { /* one function between ticks */
+    double x, rate, prediction;
+    double up_above, down_below; /* a prediction outside calls for act */
+    uint64_t input, arrivals;    /* counters as last seen */
+    uint32_t tick;               /* the last one lived through */
+    uint32_t busy_tick;          /* the last one that saw an arrival or a request in the system */
+    uint32_t down_tick;          /* of the last scale-down; 0: none */
+    uint32_t retry_tick;         /* no scale-up before */
+    uint16_t pods, ready;        /* that act left, and that were ready then */
+    uint8_t is_busy, wants;
+} fn_state;
+
+typedef struct { /* capabilities of a class of equal functions on one device kind */
+    uint32_t fn, device;
+    int is_used;
+    double limit_ns; /* service time that meets the SLO */
+    double cell[GRID][GRID];
+} cap_class;
+
+typedef struct { /* a pod as this decision leaves it */
+    uint32_t id, gpu, row, sm_pct, quota_pct, batch_max;
+    int is_gone, is_ready;
+    double cap;
+} pod;
+
+struct pol_ctx {
+    const pol_host *host;
+    size_t n_fns;
+    double v[N_PARAMS];
+    int64_t tick_ns;
+    uint32_t cooldown_ticks, retry_ticks, idle_ticks, step_pct, sm_min_pct, min_pods;
+    int is_global;
+    filter_step steps[GAIN_TICKS_MAX];
+    uint32_t n_steps;
+    double shared_x;
+    uint64_t shared_n;
+    fn_state *fns;
+    cap_class *classes;
+    uint32_t n_classes; /* a power of two */
+    pod *pods;          /* grows as functions do */
+    size_t pods_cap;
+};
+
+static int choice(const pol_ctx *ctx, int param) {
+    return (int)ctx->v[param];
+}
+
+/* ---- counters and prediction, tick by tick ---- */
+
+/* The last scrape that tick number j sees; 0 before the first. */
+static int64_t scrape_seen(const pol_ctx *ctx, uint32_t j) {
+    int64_t since = (int64_t)j * ctx->tick_ns - ctx->host->scrape_phase_ns;
+    return since < 0 ? 0 : since - since % ctx->host->scrape_ns + ctx->host->scrape_phase_ns;
+}
+
+static void see(const pol_ctx *ctx, fn_state *s, uint32_t j, uint64_t input, uint64_t arrivals, int is_busy) {
+    if (input != s->input || s->rate > 0) {
+        int64_t span = scrape_seen(ctx, j) - scrape_seen(ctx, j - 1);
+        if (span > 0) s->rate = (double)(input - s->input) * 1e9 / (double)span;
+    }
+    if (is_busy || arrivals != s->arrivals) s->busy_tick = j;
+    s->is_busy = (uint8_t)is_busy;
+    s->input = input;
+    s->arrivals = arrivals;
+    s->tick = j;
+}
+
+/* One step of the filter, with the gain of its n-th step (from 1). */
+static double predict(const pol_ctx *ctx, double *x, uint64_t n, double rate) {
+    filter_step f = ctx->steps[(n < ctx->n_steps ? n : ctx->n_steps) - 1];
+    double floor_rps = rate + ctx->v[MIN_BUFFER_RPS];
+    *x = (1.0 - f.gain) * *x + f.gain * rate;
+    if (choice(ctx, BIAS) == FEEDBACK) {
+        *x += f.offset;
+        if (*x < floor_rps) *x = floor_rps;
+        return *x;
+    }
+    if (fabs(*x - rate) < SETTLED_RPS) *x = rate;
+    return *x + f.offset > floor_rps ? *x + f.offset : floor_rps;
+}
+
+static void update_prediction(pol_ctx *ctx, fn_state *s) {
+    if (choice(ctx, PREDICTION) == OFF)
+        s->prediction = s->rate;
+    else if (ctx->is_global)
+        s->prediction = predict(ctx, &ctx->shared_x, ++ctx->shared_n, s->rate);
+    else
+        s->prediction = predict(ctx, &s->x, s->tick, s->rate);
+}
+
+/* One tick with unchanged counters. 1: from now on nothing changes but the time. */
+static int live_through(pol_ctx *ctx, fn_state *s, uint32_t j) {
+    double x = s->x, prediction = s->prediction;
+    see(ctx, s, j, s->input, s->arrivals, s->is_busy);
+    update_prediction(ctx, s);
+    return s->rate == 0 && x == s->x && prediction == s->prediction && j > ctx->n_steps;
+}
+
+/* Lives through all ticks up to and with `last`. */
+static void catch_up(pol_ctx *ctx, fn_state *s, uint32_t last) {
+    while (s->tick < last) {
+        if (!live_through(ctx, s, s->tick + 1)) continue;
+        s->tick = last;
+        if (s->is_busy) s->busy_tick = last;
+    }
+}
+
+/* ---- when to act ---- */
+
+static int is_idle(const pol_ctx *ctx, const fn_state *s, uint32_t j) {
+    return ctx->min_pods == 0 && j - s->busy_tick >= ctx->idle_ticks;
+}
+
+static int is_cool(const pol_ctx *ctx, const fn_state *s, uint32_t j) {
+    return s->down_tick == 0 || j - s->down_tick >= ctx->cooldown_ticks;
+}
+
+/* Would act do something at tick j? */
+static int wants_act(const pol_ctx *ctx, const fn_state *s, uint32_t j, uint32_t pods, uint32_t ready) {
+    if (pods != s->pods || (choice(ctx, READINESS) == READY_ONLY && ready != s->ready)) return 1;
+    if (pods < ctx->min_pods) return j >= s->retry_tick;
+    if (pods == 0) return (s->is_busy || s->rate > 0) && j >= s->retry_tick;
+    if (choice(ctx, READINESS) == ALL_ONCE_READY && ready == 0) return 0;
+    if (s->prediction > s->up_above) return j >= s->retry_tick;
+    return is_idle(ctx, s, j) || (s->prediction < s->down_below && is_cool(ctx, s, j));
+}
+
+/* The earlier of next and tick number j, if j is later than now and act would do something then. */
+static uint32_t earlier(const pol_ctx *ctx, const fn_state *s, const pol_obs *obs, uint32_t next,
+                        uint32_t j) {
+    fn_state then = *s;
+    if (then.is_busy) then.busy_tick = j;
+    if (j <= s->tick || j >= next) return next;
+    return wants_act(ctx, &then, j, obs->pods_ready + obs->pods_starting, obs->pods_ready) ? j : next;
+}
+
+/* The first tick after s at which act would do something, or that cannot be foreseen. s is a copy. */
+static int64_t foresee(pol_ctx *ctx, fn_state s, const pol_obs *obs) {
+    uint32_t pods = obs->pods_ready + obs->pods_starting, start = s.tick;
+    if (pods == 0 && ctx->min_pods == 0 && !s.is_busy && s.rate == 0) return POL_NEVER;
+    /* While requests come in, the next scrape changes the counters anyhow. */
+    uint32_t ahead = s.rate > 0 ? (uint32_t)(ctx->host->scrape_ns / ctx->tick_ns) + 1 : LOOK_AHEAD;
+    for (;;) {
+        int is_settled = live_through(ctx, &s, s.tick + 1);
+        if (wants_act(ctx, &s, s.tick, pods, obs->pods_ready)) return (int64_t)s.tick * ctx->tick_ns;
+        if (is_settled) break;
+        if (s.tick - start >= ahead) return ((int64_t)s.tick + 1) * ctx->tick_ns;
+    }
+    uint32_t next = UINT32_MAX;
+    next = earlier(ctx, &s, obs, next, s.down_tick + ctx->cooldown_ticks);
+    next = earlier(ctx, &s, obs, next, s.retry_tick);
+    next = earlier(ctx, &s, obs, next, s.busy_tick + ctx->idle_ticks);
+    return next == UINT32_MAX ? POL_NEVER : (int64_t)next * ctx->tick_ns;
+}
+
+static int has_observe(pol_ctx *ctx, const pol_obs *obs, int64_t *next_ns) {
+    fn_state *s = &ctx->fns[obs->fn];
+    uint32_t k = (uint32_t)(obs->now_ns / ctx->tick_ns);
+    if (!ctx->is_global) catch_up(ctx, s, k - 1);
+    uint64_t input = choice(ctx, RPS_INPUT) == ARRIVALS ? obs->arrivals : obs->completions;
+    see(ctx, s, k, input, obs->arrivals, obs->arrivals > obs->completions + obs->failures);
+    update_prediction(ctx, s);
+    s->wants = (uint8_t)wants_act(ctx, s, k, obs->pods_ready + obs->pods_starting, obs->pods_ready);
+    *next_ns = s->wants || ctx->is_global ? ((int64_t)k + 1) * ctx->tick_ns : foresee(ctx, *s, obs);
+    return s->wants;
+}
+
+/* ---- capability: the artifact's table ---- */
+
+enum { N_TABLE_QUOTAS = 10 };
+typedef struct {
+    const char *model;
+    uint32_t sm_pct;
+    double latency_ms[N_TABLE_QUOTAS]; /* batch 4, quota 10, 20 ... 100 %; 0: no entry */
+} table_row;
+
+/* KontonGu/HAS-GPU (Apache-2.0), the latencies of the controller, of which two models cannot be reached:
+ * their keys differ from the names that requests are mapped to. */
+static const table_row table[] = {
+    {"resnet50", 30, {252.2491, 77.3300, 53.7186, 35.1840, 31.8869, 0, 21.1681, 0, 20.8474, 20.9031}},
+    {"resnet50", 50, {246.0224, 77.8447, 54.6511, 35.9069, 31.9668, 0, 21.1510, 0, 21.3813, 0}},
+    {"convnext-large",
+     50,
+     {404.9708, 140.2963, 96.7166, 68.0341, 59.9109, 0, 56.5727, 56.4936, 56.5984, 56.6035}},
+    {"convnext-large", 70, {0, 0, 96.7185, 0, 61.7110, 0, 42.6626, 0, 0, 0}},
+    {"mobilenet-v3-large",
+     30,
+     {319.7108, 92.2712, 65.4417, 45.2021, 36.2635, 0, 26.1822, 15.0624, 13.7754, 10.7394}},
+    {"mobilenet-v3-large", 50, {0, 0, 0, 0, 26.1822, 0, 22.6579, 0, 13.3941, 0}},
+    {"shufflenet-v2-0.5", 50, {0, 27.3490, 0, 0, 10.1810, 0, 10.1810, 0, 10.1810, 0}},
+    {"shufflenet-v2-0.5", 70, {0, 28.1956, 0, 0, 10.3387, 0, 10.2795, 0, 10.2639, 0}},
+    {"bert-qt",
+     30,
+     {240.9081, 165.4163, 106.9170, 95.4823, 92.8406, 87.1840, 76.1591, 77.1591, 76.1591, 75.1591}},
+    {"bert-qt", 50, {230.4163, 159.4163, 109.9170, 99.4823, 87.8406, 0, 75.1591, 0, 73.1591, 71.1591}},
+};
+enum { N_TABLE = sizeof table / sizeof *table };
+
+typedef struct { /* a family of models: the name it is mapped to, and the SM of an empty row by the gap */
+    const char *part, *name;
+    double wide_above_rps;
+    uint32_t wide_pct, narrow_pct;
+} family;
+
+static const family families[] = {
+    {"resnet", "resnet50", 25, 50, 30},
+    {"convnext", "convnext-large", 30, 70, 30},
+    {"mobilenet", "mobilenet_v3_large", 40, 70, 30},
+    {"shufflenet", "shufflenet_v2_x0_5", 0, 50, 50},
+    {"bert", "bert-qt", 30, 70, 50},
+    {"gpt", "rapp", 0, 80, 80},
+    {"rapp", "rapp", 0, 10, 10},
+    {"", "rapp", 0, 50, 50}, /* any other */
+};
+
+static const family *family_of(const pol_fn *spec) {
+    const family *f = families;
+    while (!strstr(spec->model, f->part)) f++;
+    return f;
+}
+
+/* ms; 0: no entry */
+static double table_latency_ms(const pol_fn *spec, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
+    const char *name = family_of(spec)->name;
+    if (strstr(spec->name, "rapp")) return 10;
+    if (strcmp(name, "rapp") == 0) return batch == 2 ? 100 : 0;
+    if (batch != 4 || quota_pct % 10 || quota_pct < 10) return 0;
+    for (size_t i = 0; i < N_TABLE; i++)
+        if (table[i].sm_pct == sm_pct && strcmp(table[i].model, name) == 0)
+            return table[i].latency_ms[quota_pct / 10 - 1];
+    return 0;
+}
+
+/* ---- capability: asking the predictor ---- */
+
+typedef struct {
+    uint32_t sm_pct, quota_pct;
+    double cap;
+} config;
+
+typedef struct { /* what a search for places asks again and again, for one device kind and one gap */
+    int is_used;
+    uint32_t device;
+    double gap, best_efficiency;
+    int is_known[GRID + 1];
+    config best[GRID + 1]; /* by the SM that is free, in steps of the grid */
+} config_memo;
+
+typedef struct { /* a decision about one function */
+    pol_ctx *ctx;
+    cap_class *caps; /* of the device asked about last */
+    config_memo memo;
+    fn_state *s;
+    uint32_t fn;
+    const pol_fn *spec;
+    const pol_view *view;
+    size_t n_pods; /* in ctx->pods, with those that are gone */
+    const char *reason;
+} job;
+
+static double ask_latency_ns(const job *j, uint32_t device, uint32_t batch, uint32_t sm_pct,
+                             uint32_t quota_pct) {
+    const pol_host *h = j->ctx->host;
+    return (double)h->latency_ns(h->impl, j->fn, device, batch, sm_pct, quota_pct);
+}
+
+static double overhead_ns(const pol_ctx *ctx, uint32_t fn, uint32_t device) {
+    return ctx->host->overhead_ms(ctx->host->impl, fn, device) * 1e6;
+}
+
+static double latency_limit_ns(const job *j, uint32_t device) {
+    double room = ((double)j->spec->slo_ns - overhead_ns(j->ctx, j->fn, device)) / j->ctx->v[SLO_SERVICES];
+    double nearest = 1.1 * ask_latency_ns(j, device, 1, 100, 100);
+    return room > nearest ? room : nearest;
+}
+
+/* (b + 1) / 2 requests per batch, each batch costs its latency and a constant. */
+static double formula_rps(const pol_ctx *ctx, double latency_ms, uint32_t batch) {
+    return 1000.0 / (latency_ms + ctx->v[OVERHEAD_MS]) * ((double)batch + 1.0) / 2.0;
+}
+
+static double sustained_rps(const job *j, uint32_t device, uint32_t batch, uint32_t sm_pct,
+                            uint32_t quota_pct, double limit_ns) {
+    const pol_host *h = j->ctx->host;
+    double best = 0, overhead = overhead_ns(j->ctx, j->fn, device);
+    for (uint32_t k = 1; k <= batch; k++) {
+        double service = ask_latency_ns(j, device, k, sm_pct, quota_pct);
+        if (service <= 0 || service > limit_ns) break;
+        double gpu = h->throughput_rps(h->impl, j->fn, device, k, sm_pct, quota_pct);
+        double held = overhead + (k > 1 ? 1.5 : 1.0) * service;
+        double handlers = (double)j->spec->workers * 1e9 / held;
+        double rps = gpu < handlers ? gpu : handlers;
+        if (rps > best) best = rps;
+    }
+    return best;
+}
+
+static double ask_capability(const job *j, uint32_t device, uint32_t batch, uint32_t sm_pct,
+                             uint32_t quota_pct, double limit_ns) {
+    if (choice(j->ctx, CAPABILITY) == SUSTAINED)
+        return sustained_rps(j, device, batch, sm_pct, quota_pct, limit_ns);
+    double latency = ask_latency_ns(j, device, batch, sm_pct, quota_pct);
+    return latency <= 0 || latency > limit_ns ? 0 : formula_rps(j->ctx, latency * 1e-6, batch);
+}
+
+static int is_same_class(const job *j, const cap_class *c, uint32_t device) {
+    const pol_fn *other = j->ctx->host->fn(j->ctx->host->impl, c->fn), *spec = j->spec;
+    return c->device == device && other->slo_ns == spec->slo_ns && other->batch_max == spec->batch_max &&
+           other->workers == spec->workers && strcmp(other->model, spec->model) == 0 &&
+           overhead_ns(j->ctx, c->fn, device) == overhead_ns(j->ctx, j->fn, device);
+}
+
+static uint64_t class_hash(const pol_fn *spec, uint32_t device) {
+    uint64_t h =
+        (uint64_t)spec->slo_ns ^ (uint64_t)spec->batch_max << 40 ^ (uint64_t)spec->workers << 48 ^ device;
+    for (const char *c = spec->model; *c; c++) h = (h ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+    return h ^ h >> 29;
+}
+
+/* The memory of this function's class; one that it collides with is forgotten. */
+static cap_class *class_of(job *j, uint32_t device) {
+    cap_class *c = &j->ctx->classes[class_hash(j->spec, device) & (j->ctx->n_classes - 1)];
+    if (c->is_used && is_same_class(j, c, device)) return c;
+    *c = (cap_class){.fn = j->fn, .device = device, .is_used = 1, .limit_ns = latency_limit_ns(j, device)};
+    for (int sm = 0; sm < GRID; sm++)
+        for (int quota = 0; quota < GRID; quota++) c->cell[sm][quota] = -1;
+    return c;
+}
+
+/* Requests per second that a pod is good for; 0: none, or not within the SLO. */
+static double capability(job *j, uint32_t device, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
+    if (choice(j->ctx, CAPABILITY) == TABLE) {
+        uint32_t believed = (uint32_t)j->ctx->v[INITIAL_BATCH];
+        double latency = table_latency_ms(j->spec, believed, sm_pct, quota_pct);
+        return latency > 0 ? formula_rps(j->ctx, latency, believed) : 0;
+    }
+    if (!j->caps || j->caps->device != device) j->caps = class_of(j, device);
+    cap_class *c = j->caps;
+    if (batch != j->spec->batch_max || sm_pct % GRID_PCT || quota_pct % GRID_PCT)
+        return ask_capability(j, device, batch, sm_pct, quota_pct, c->limit_ns);
+    double *cell = &c->cell[sm_pct / GRID_PCT - 1][quota_pct / GRID_PCT - 1];
+    if (*cell < 0) *cell = ask_capability(j, device, batch, sm_pct, quota_pct, c->limit_ns);
+    return *cell;
+}
+
+static double pod_capability(job *j, const pod *p, uint32_t quota_pct) {
+    return capability(j, j->view->gpus[p->gpu].device, p->batch_max, p->sm_pct, quota_pct);
+}
+
+/* ---- the pods of a decision ---- */
+
+static int counts(const job *j, const pod *p) {
+    return !p->is_gone && (p->is_ready || choice(j->ctx, READINESS) != READY_ONLY);
+}
+
+static uint32_t alive(const job *j) {
+    uint32_t n = 0;
+    for (size_t i = 0; i < j->n_pods; i++) n += !j->ctx->pods[i].is_gone;
+    return n;
+}
+
+static double total_capability(const job *j) {
+    double sum = 0;
+    for (size_t i = 0; i < j->n_pods; i++)
+        if (counts(j, &j->ctx->pods[i])) sum += j->ctx->pods[i].cap;
+    return sum;
+}
+
+static int make_room(pol_ctx *ctx, size_t n) {
+    if (n <= ctx->pods_cap) return 1;
+    pod *more = realloc(ctx->pods, 2 * n * sizeof *more);
+    if (!more) return 0;
+    ctx->pods = more;
+    ctx->pods_cap = 2 * n;
+    return 1;
+}
+
+/* 0: out of memory; nothing is decided then. */
+static int gather(job *j, const pol_pod *pods, size_t n) {
+    if (!make_room(j->ctx, n + STARTS_PER_DECISION + j->ctx->min_pods)) return 0;
+    for (size_t i = 0; i < n; i++) {
+        const pol_pod *p = &pods[i];
+        if (p->draining) continue;
+        pod *q = &j->ctx->pods[j->n_pods++];
+        *q = (pod){.id = p->id, .gpu = p->gpu, .row = p->row, .sm_pct = p->sm_pct, .quota_pct = p->quota_pct};
+        q->batch_max = p->batch_max;
+        q->is_ready = p->ready_ns <= j->view->now_ns;
+        q->cap = pod_capability(j, q, q->quota_pct);
+    }
+    return 1;
+}
+
+static uint32_t weight_of(double cap) {
+    return cap < 0.01 ? 1 : (uint32_t)(cap < 1e6 ? cap * 100.0 + 0.5 : 1e8);
+}
+
+static int resize(job *j, pod *p, uint32_t quota_pct, const char *reason) {
+    double cap = pod_capability(j, p, quota_pct);
+    pol_action a = {.verb = POL_RESIZE, .fn = j->fn, .pod = p->id, .quota_pct = quota_pct};
+    a.weight = weight_of(cap);
+    a.reason = reason;
+    if (j->ctx->host->plan(j->ctx->host->impl, &a) < 0) return 0;
+    p->quota_pct = quota_pct;
+    p->cap = cap;
+    return 1;
+}
+
+static int take_away(job *j, pod *p, const char *reason) {
+    pol_action a = {.verb = choice(j->ctx, REMOVAL) == KILL ? POL_KILL : POL_STOP, .fn = j->fn, .pod = p->id};
+    a.reason = reason;
+    if (j->ctx->host->plan(j->ctx->host->impl, &a) < 0) return 0;
+    p->is_gone = 1;
+    return 1;
+}
+
+typedef struct { /* where a pod could go, and what it would bring; cap 0: nowhere */
+    uint32_t gpu, row, sm_pct, quota_pct;
+    double cap;
+} spot;
+
+static int start(job *j, const spot *at, const char *reason) {
+    pol_ctx *ctx = j->ctx;
+    uint32_t batch = j->spec->batch_max, believed = (uint32_t)ctx->v[INITIAL_BATCH];
+    if (choice(ctx, CAPABILITY) == TABLE && believed < batch) batch = believed;
+    if (j->n_pods >= ctx->pods_cap) return 0;
+    pol_action a = {.verb = POL_START, .fn = j->fn, .gpu = at->gpu, .row = at->row, .sm_pct = at->sm_pct};
+    a.quota_pct = at->quota_pct;
+    a.batch_max = batch;
+    a.weight = weight_of(at->cap);
+    a.reason = reason;
+    int64_t id = ctx->host->plan(ctx->host->impl, &a);
+    if (id < 0) return 0;
+    ctx->pods[j->n_pods++] = (pod){.id = (uint32_t)id,
+                                   .gpu = at->gpu,
+                                   .row = at->row,
+                                   .sm_pct = at->sm_pct,
+                                   .quota_pct = at->quota_pct,
+                                   .batch_max = batch,
+                                   .cap = at->cap};
+    return 1;
+}
+
+/* The next pod by SM (sign 1: descending, -1: ascending), then id, after `last` (NULL: the first). */
+static pod *next_by_sm(const job *j, const pod *last, int sign) {
+    pod *best = NULL;
+    for (size_t i = 0; i < j->n_pods; i++) {
+        pod *p = &j->ctx->pods[i];
+        int64_t key = sign * (int64_t)p->sm_pct;
+        if (p->is_gone) continue;
+        if (last && (key > sign * (int64_t)last->sm_pct || (p->sm_pct == last->sm_pct && p <= last)))
+            continue;
+        if (!best || key > sign * (int64_t)best->sm_pct) best = p;
+    }
+    return best;
+}
+
+/* ---- vertical scaling ---- */
+
+static const char *const GROW = "prediction above capacity: quota", *const SHRINK =
+                                                                        "prediction below capacity: quota";
+
+/* Free quota of the pod's row, as the bookkeeping has it. */
+static uint32_t free_quota(const job *j, const pod *p) {
+    int is_ghost = choice(j->ctx, ROWS) == GHOST && p->id > 0;
+    return j->view->rows[is_ghost ? j->view->gpus[p->gpu].first_row : p->row].quota_free_pct;
+}
+
+/* The artifact's: the first step that gains enough, else the last one, be it a hole in the table. */
+static uint32_t grow_until_enough(job *j, const pod *p, double gap) {
+    uint32_t quota = p->quota_pct, step = j->ctx->step_pct, free_pct = free_quota(j, p);
+    double gain = 0;
+    for (uint32_t n = step; n <= free_pct && gain < gap; n += step) {
+        quota = p->quota_pct + n;
+        gain = pod_capability(j, p, quota) - p->cap;
+    }
+    return quota;
+}
+
+/* The smallest quota that gains enough, else the smallest one that gains most. */
+static uint32_t grow_to_best(job *j, const pod *p, double gap) {
+    uint32_t best = p->quota_pct, step = j->ctx->step_pct, most = p->quota_pct + free_quota(j, p);
+    double best_cap = p->cap;
+    for (uint32_t quota = p->quota_pct + step; quota <= most; quota += step) {
+        double cap = pod_capability(j, p, quota);
+        if (cap > best_cap) {
+            best_cap = cap;
+            best = quota;
+        }
+        if (cap - p->cap >= gap) break;
+    }
+    return best;
+}
+
+/* What is left of the gap. */
+static double scale_up_quotas(job *j, double gap) {
+    int is_artifact = choice(j->ctx, CAPABILITY) == TABLE;
+    for (pod *p = next_by_sm(j, NULL, 1); p && gap > 0; p = next_by_sm(j, p, 1)) {
+        uint32_t quota = is_artifact ? grow_until_enough(j, p, gap) : grow_to_best(j, p, gap);
+        double before = p->cap;
+        if (quota != p->quota_pct && resize(j, p, quota, GROW) && counts(j, p)) gap -= p->cap - before;
+    }
+    return gap;
+}
+
+/* ---- horizontal scaling: configurations and places ---- */
+
+static double largest_capability(job *j, uint32_t device, uint32_t sm_max) {
+    double most = 0;
+    for (uint32_t sm = GRID_PCT; sm <= sm_max; sm += GRID_PCT) {
+        double cap = capability(j, device, j->spec->batch_max, sm, 100);
+        if (cap > most) most = cap;
+    }
+    return most;
+}
+
+/* Best capability per SM x quota among the configurations of at least need; 0: none. */
+static double best_efficiency(job *j, uint32_t device, uint32_t sm_max, double need) {
+    double best = 0;
+    for (uint32_t sm = j->ctx->sm_min_pct; sm <= sm_max; sm += GRID_PCT)
+        for (uint32_t quota = j->ctx->step_pct; quota <= 100; quota += j->ctx->step_pct) {
+            double cap = capability(j, device, j->spec->batch_max, sm, quota),
+                   efficiency = cap / (sm * quota);
+            if (cap > 0 && cap >= need && efficiency > best) best = efficiency;
+        }
+    return best;
+}
+
+/* The smallest of the most efficient configurations of at least need; cap 0: none. */
+static config efficient_config(job *j, uint32_t device, uint32_t sm_max, double need) {
+    config best = {0};
+    double least = EFFICIENCY_SLACK * best_efficiency(j, device, sm_max, need);
+    for (uint32_t sm = j->ctx->sm_min_pct; least > 0 && sm <= sm_max; sm += GRID_PCT)
+        for (uint32_t quota = j->ctx->step_pct; quota <= 100; quota += j->ctx->step_pct) {
+            double cap = capability(j, device, j->spec->batch_max, sm, quota);
+            if (cap < need || cap / (sm * quota) < least) continue;
+            if (best.cap > 0 && sm * quota >= best.sm_pct * best.quota_pct) continue;
+            best = (config){sm, quota, cap};
+        }
+    return best;
+}
+
+static config_memo *memo_for(job *j, uint32_t device, double gap) {
+    config_memo *m = &j->memo;
+    if (!m->is_used || m->device != device || m->gap != gap) {
+        *m = (config_memo){.is_used = 1, .device = device, .gap = gap};
+        m->best_efficiency = best_efficiency(j, device, 100, gap);
+    }
+    return m;
+}
+
+/* A pod for the gap, or, where no pod can cover it, one of several equal ones that do. */
+static config config_for(job *j, uint32_t device, uint32_t sm_max, double gap) {
+    config_memo *m = memo_for(j, device, gap);
+    uint32_t bucket = sm_max / GRID_PCT;
+    if (!m->is_known[bucket]) {
+        double most = largest_capability(j, device, sm_max);
+        m->is_known[bucket] = 1;
+        if (most > 0)
+            m->best[bucket] = efficient_config(j, device, sm_max, gap <= most ? gap : gap / ceil(gap / most));
+    }
+    return m->best[bucket];
+}
+
+static int has_place(const job *j, const pol_gpu *g) {
+    return g->memory_free_mib >= j->spec->memory_mib && g->n_pods < g->pods_max;
+}
+
+static double occupancy(const job *j, const pol_gpu *g) {
+    uint32_t whole = g->occupancy / 10000;
+    return choice(j->ctx, OCCUPANCY) == INTEGER ? (double)whole : (double)g->occupancy / 10000.0;
+}
+
+/* The artifact's SM for a row that nobody has. */
+static uint32_t family_width(const job *j, double gap) {
+    const family *f = family_of(j->spec);
+    return gap > f->wide_above_rps ? f->wide_pct : f->narrow_pct;
+}
+
+/* The pod that suits a row of this width: the smallest quota that covers the gap, or else, and always under
+ * LARGEST, the one of most capability. */
+static void try_row(job *j, uint32_t row, uint32_t sm_pct, double gap, spot *best) {
+    const pol_row *r = &j->view->rows[row];
+    uint32_t device = j->view->gpus[r->gpu].device;
+    int is_largest = choice(j->ctx, HORIZONTAL_QUOTA) == LARGEST;
+    for (uint32_t quota = j->ctx->step_pct; quota <= r->quota_free_pct; quota += j->ctx->step_pct) {
+        double cap = capability(j, device, j->spec->batch_max, sm_pct, quota);
+        int covers = !is_largest && cap >= gap, best_covers = !is_largest && best->cap >= gap;
+        int is_better = covers ? !best_covers || sm_pct * quota < best->sm_pct * best->quota_pct
+                               : !best_covers && cap > best->cap;
+        if (cap > 0 && is_better) *best = (spot){r->gpu, row, sm_pct, quota, cap};
+        if (covers) return;
+    }
+}
+
+static uint32_t empty_row_width(job *j, const pol_gpu *g, double gap) {
+    if (choice(j->ctx, HORIZONTAL_QUOTA) == LARGEST) return family_width(j, gap);
+    return config_for(j, g->device, g->sm_free_pct, gap).sm_pct;
+}
+
+/* The best spot on a GPU: in rows that are there, unless an empty one is needed to cover the gap. */
+static spot spot_on(job *j, uint32_t gpu, double gap) {
+    const pol_gpu *g = &j->view->gpus[gpu];
+    spot best = {.gpu = gpu};
+    uint32_t empty = POL_NEW_ROW;
+    for (uint32_t r = g->first_row; r < g->first_row + g->n_rows; r++) {
+        uint32_t sm = j->view->rows[r].sm_pct;
+        if (sm == 0 && empty == POL_NEW_ROW) empty = r;
+        if (sm > 0 && choice(j->ctx, ALIGNMENT) == ON) try_row(j, r, sm, gap, &best);
+    }
+    if (empty == POL_NEW_ROW || (choice(j->ctx, HORIZONTAL_QUOTA) == SUFFICIENT && best.cap >= gap))
+        return best;
+    uint32_t sm = empty_row_width(j, g, gap);
+    if (sm > 0) try_row(j, empty, sm, gap, &best);
+    return best;
+}
+
+typedef struct {  /* which GPUs in use to consider */
+    double below; /* occupancy */
+    double after; /* occupancy and index of the last one that was taken; -1: none */
+    int64_t after_gpu;
+    int any; /* 0: the spot must cover the gap, efficiently; 1: whatever there is */
+} search;
+
+static int is_acceptable(job *j, const spot *at, double gap, int any) {
+    if (at->cap <= 0 || any || choice(j->ctx, HORIZONTAL_QUOTA) == LARGEST) return at->cap > 0;
+    if (at->cap < gap) return 0;
+    double best = memo_for(j, j->view->gpus[at->gpu].device, gap)->best_efficiency; /* per SM % x quota % */
+    return at->cap / (at->sm_pct * at->quota_pct) >= USED_EFFICIENCY * best;
+}
+
+/* The least occupied GPU in use that has an acceptable spot; one pass over all. */
+static spot find_used(job *j, const search *how, double gap) {
+    spot best = {0};
+    double best_key = how->below;
+    for (size_t i = 0; i < j->view->n_gpus; i++) {
+        const pol_gpu *g = &j->view->gpus[i];
+        if (g->n_pods == 0 || !has_place(j, g)) continue;
+        double key = occupancy(j, g);
+        if (key >= best_key || key < how->after || (key == how->after && (int64_t)i <= how->after_gpu))
+            continue;
+        spot at = spot_on(j, (uint32_t)i, gap);
+        if (!is_acceptable(j, &at, gap, how->any)) continue;
+        best = at;
+        best_key = key;
+    }
+    return best;
+}
+
+static spot find_empty(job *j, double gap, size_t *from) {
+    for (; *from < j->view->n_gpus; (*from)++) {
+        const pol_gpu *g = &j->view->gpus[*from];
+        if (g->n_pods > 0 || !has_place(j, g)) continue;
+        double required = j->ctx->v[REQUIRED_RPS];
+        config c =
+            required > 0 ? efficient_config(j, g->device, 100, required) : config_for(j, g->device, 100, gap);
+        if (c.cap > 0) return (spot){(uint32_t)*from, POL_NEW_ROW, c.sm_pct, c.quota_pct, c.cap};
+        if (required > 0) {
+            uint32_t sm = (uint32_t)j->ctx->v[INITIAL_SM_PCT], quota = (uint32_t)j->ctx->v[INITIAL_QUOTA_PCT];
+            double cap = capability(j, g->device, j->spec->batch_max, sm, quota);
+            return (spot){(uint32_t)*from, POL_NEW_ROW, sm, quota, cap};
+        }
+    }
+    return (spot){0};
+}
+
+/* ---- horizontal scaling ---- */
+
+static double start_on_used(job *j, double gap, double below, int any, const char *reason) {
+    search how = {.below = below, .after = -1, .after_gpu = -1, .any = any};
+    for (int n = 0; gap > 0 && n < STARTS_PER_DECISION; n++) {
+        spot at = find_used(j, &how, gap);
+        if (at.cap <= 0) break;
+        how.after = occupancy(j, &j->view->gpus[at.gpu]);
+        how.after_gpu = at.gpu;
+        if (start(j, &at, reason)) gap -= at.cap;
+    }
+    return gap;
+}
+
+static double start_on_empty(job *j, double gap, const char *reason) {
+    size_t from = 0;
+    for (int n = 0; gap > 0 && n < STARTS_PER_DECISION; n++) {
+        spot at = find_empty(j, gap, &from);
+        if (at.sm_pct == 0) break;
+        if (start(j, &at, reason)) gap -= at.cap > 0 ? at.cap : gap;
+        from++;
+    }
+    return gap;
+}
+
+/* The artifact's last resort: a pod of quota 10 in the first row that has some, on the first GPU with pods.
+ */
+static double start_spare(job *j, double gap) {
+    const pol_view *v = j->view;
+    size_t i = 0;
+    while (i < v->n_gpus && v->gpus[i].n_pods == 0) i++;
+    if (i == v->n_gpus) return gap;
+    const pol_gpu *g = &v->gpus[i];
+    for (uint32_t r = g->first_row; r < g->first_row + g->n_rows; r++) {
+        uint32_t free_pct = v->rows[r].quota_free_pct, quota = free_pct < 10 ? free_pct : 10;
+        if (quota == 0) continue;
+        spot at = {(uint32_t)i, r, v->rows[r].sm_pct ? v->rows[r].sm_pct : 50, quota, 0};
+        at.cap = capability(j, g->device, j->spec->batch_max, at.sm_pct, quota);
+        return start(j, &at, "no room: spare pod") ? gap - at.cap : gap;
+    }
+    return gap;
+}
+
+static double start_pods(job *j, double gap, double below) {
+    gap = start_on_used(j, gap, below, 0, "prediction above capacity: GPU in use");
+    if (choice(j->ctx, NEW_GPUS) == NEVER) return gap > 0 ? start_spare(j, gap) : gap;
+    gap = start_on_empty(j, gap, "prediction above capacity: new GPU");
+    return start_on_used(j, gap, 1e9, 1, "prediction above capacity: what is free");
+}
+
+/* ---- initial pods ---- */
+
+/* The artifact's row for a width: the first of that width, else an empty one, else the one with most free
+ * quota, whose width the pod then takes. */
+static spot row_for(job *j, uint32_t gpu, uint32_t sm_pct, uint32_t quota_pct) {
+    const pol_gpu *g = &j->view->gpus[gpu];
+    const pol_row *rows = j->view->rows;
+    uint32_t same = POL_NEW_ROW, empty = POL_NEW_ROW, freest = g->first_row;
+    for (uint32_t r = g->first_row; r < g->first_row + g->n_rows; r++) {
+        if (rows[r].sm_pct == sm_pct && same == POL_NEW_ROW) same = r;
+        if (rows[r].sm_pct == 0 && empty == POL_NEW_ROW) empty = r;
+        if (rows[r].quota_free_pct > rows[freest].quota_free_pct) freest = r;
+    }
+    uint32_t row = same != POL_NEW_ROW ? same : empty != POL_NEW_ROW ? empty : freest;
+    if (rows[row].sm_pct) sm_pct = rows[row].sm_pct;
+    if (rows[row].quota_free_pct < quota_pct || !has_place(j, g)) return (spot){0};
+    return (spot){gpu, row, sm_pct, quota_pct,
+                  capability(j, g->device, j->spec->batch_max, sm_pct, quota_pct)};
+}
+
+static uint32_t least_occupied(const job *j) {
+    uint32_t best = 0;
+    for (size_t i = 1; i < j->view->n_gpus; i++)
+        if (j->view->gpus[i].occupancy < j->view->gpus[best].occupancy) best = (uint32_t)i;
+    return best;
+}
+
+/* The artifact: any GPU, as all have occupancy 0; here a drawn one, or the first after it with room. */
+static int start_anywhere(job *j, const char *reason) {
+    const pol_host *h = j->ctx->host;
+    size_t n = j->view->n_gpus;
+    uint32_t sm = (uint32_t)j->ctx->v[INITIAL_SM_PCT], quota = (uint32_t)j->ctx->v[INITIAL_QUOTA_PCT];
+    if (n == 0) return 0;
+    size_t first = choice(j->ctx, OCCUPANCY) == REAL
+                       ? least_occupied(j)
+                       : (size_t)(h->uniform(h->impl, j->fn, j->s->tick) * (double)n);
+    config c = efficient_config(j, j->view->gpus[first].device, 100, j->ctx->v[REQUIRED_RPS]);
+    if (c.cap > 0) {
+        sm = c.sm_pct;
+        quota = c.quota_pct;
+    }
+    for (size_t i = 0; i < n; i++) {
+        spot at = row_for(j, (uint32_t)((first + i) % n), sm, quota);
+        if (at.sm_pct && start(j, &at, reason)) return 1;
+    }
+    return 0;
+}
+
+static int start_first(job *j, double need, const char *reason) {
+    size_t before = j->n_pods;
+    if (choice(j->ctx, NEW_GPUS) == NEVER) return start_anywhere(j, reason);
+    need = start_on_used(j, need, j->ctx->v[INITIAL_OCCUPANCY], 0, reason);
+    need = start_on_empty(j, need, reason);
+    if (j->n_pods == before) start_on_used(j, need, 1e9, 1, reason);
+    return j->n_pods > before;
+}
+
+/* Up to min_pods, or one, that share what is predicted. */
+static void start_initial(job *j, const char *reason) {
+    uint32_t wanted = j->ctx->min_pods > 0 ? j->ctx->min_pods : 1;
+    double prediction = j->s->prediction > 0 ? j->s->prediction : j->ctx->v[MIN_BUFFER_RPS];
+    double need = prediction / j->ctx->v[UP_THRESHOLD] / wanted;
+    if (need <= 0) need = 1e-9;
+    while (alive(j) < wanted)
+        if (!start_first(j, need, reason)) {
+            j->s->retry_tick = j->s->tick + j->ctx->retry_ticks;
+            return;
+        }
+}
+
+static void route(job *j) {
+    static const pol_balance balances[] = {POL_RANDOM, POL_WEIGHTED, POL_PULL};
+    pol_action a = {.verb = POL_ROUTE, .fn = j->fn, .balance = balances[choice(j->ctx, ROUTING)]};
+    a.reason = "routing";
+    j->ctx->host->plan(j->ctx->host->impl, &a);
+}
+
+/* ---- scale up, scale down ---- */
+
+static void scale_up(job *j, double capacity) {
+    const pol_ctx *ctx = j->ctx;
+    double up = ctx->v[UP_THRESHOLD], prediction = j->s->prediction;
+    double gap = choice(ctx, GAP) == RATIO ? prediction / up - capacity : prediction - up * capacity;
+    if (choice(ctx, VERTICAL) == ON) gap = scale_up_quotas(j, gap);
+    if (gap > 0 && choice(ctx, HORIZONTAL) == ON) gap = start_pods(j, gap, ctx->v[USED_OCCUPANCY]);
+    if (gap > 0) j->s->retry_tick = j->s->tick + ctx->retry_ticks;
+}
+
+/* The artifact's: the first step that frees enough, down to one step. */
+static uint32_t shrink_until_enough(job *j, const pod *p, double excess, int is_only) {
+    uint32_t quota = p->quota_pct, step = j->ctx->step_pct;
+    double freed = 0;
+    for (uint32_t n = step; n < p->quota_pct && freed < excess; n += step) {
+        quota = p->quota_pct - n;
+        double cap = pod_capability(j, p, quota);
+        freed = p->cap - cap;
+        if (is_only && cap < 0.1) break;
+    }
+    return quota;
+}
+
+/* The smallest quota that frees no more than the excess and still meets the SLO. */
+static uint32_t shrink_within(job *j, const pod *p, double excess) {
+    uint32_t best = p->quota_pct, step = j->ctx->step_pct;
+    for (uint32_t n = step; n < p->quota_pct; n += step) {
+        double cap = pod_capability(j, p, p->quota_pct - n);
+        if (cap <= 0 || p->cap - cap > excess) break;
+        best = p->quota_pct - n;
+    }
+    return best;
+}
+
+static double scale_down_quotas(job *j, double excess) {
+    int is_least = choice(j->ctx, SCALE_DOWN) == AT_LEAST, is_only = alive(j) == 1;
+    for (pod *p = next_by_sm(j, NULL, -1); p && excess > 0; p = next_by_sm(j, p, -1)) {
+        uint32_t quota = is_least ? shrink_until_enough(j, p, excess, is_only) : shrink_within(j, p, excess);
+        double before = p->cap;
+        if (quota < p->quota_pct && resize(j, p, quota, SHRINK) && counts(j, p)) excess -= before - p->cap;
+    }
+    return excess;
+}
+
+static int is_removable(const job *j, const pod *p) {
+    return choice(j->ctx, SCALE_DOWN) == AT_MOST || p->sm_pct <= 50;
+}
+
+static void scale_down_pods(job *j, double excess) {
+    uint32_t keep = j->ctx->min_pods > 1 ? j->ctx->min_pods : 1, n = alive(j);
+    for (pod *p = next_by_sm(j, NULL, -1); p && excess > 0 && n > keep; p = next_by_sm(j, p, -1))
+        if (is_removable(j, p) && p->cap <= excess && take_away(j, p, "prediction below capacity: pod")) {
+            if (counts(j, p)) excess -= p->cap;
+            n--;
+        }
+}
+
+static void scale_down(job *j, double capacity) {
+    double up = j->ctx->v[UP_THRESHOLD], prediction = j->s->prediction;
+    double excess =
+        choice(j->ctx, SCALE_DOWN) == AT_MOST ? capacity - prediction / up : up * capacity - prediction;
+    if (choice(j->ctx, VERTICAL) == ON) excess = scale_down_quotas(j, excess);
+    if (choice(j->ctx, HORIZONTAL) == ON) scale_down_pods(j, excess);
+    j->s->down_tick = j->s->tick;
+}
+
+static void stop_all(job *j) {
+    for (size_t i = 0; i < j->n_pods; i++) take_away(j, &j->ctx->pods[i], "idle");
+}
+
+/* ---- acting ---- */
+
+/* The largest prediction at which some reduction is still possible: one step of a quota, or a pod. */
+static double reducible_below(job *j, double capacity) {
+    const pol_ctx *ctx = j->ctx;
+    int is_least = choice(ctx, SCALE_DOWN) == AT_LEAST;
+    uint32_t n = alive(j), keep = ctx->min_pods > 1 ? ctx->min_pods : 1, step = ctx->step_pct;
+    double most = 0;
+    for (size_t i = 0; i < j->n_pods; i++) {
+        const pod *p = &ctx->pods[i];
+        if (p->is_gone) continue;
+        double cap = counts(j, p) ? p->cap : 0, freed = INFINITY;
+        if (n > keep && choice(ctx, HORIZONTAL) == ON && is_removable(j, p)) freed = cap;
+        if (p->quota_pct > step && choice(ctx, VERTICAL) == ON) {
+            double less = pod_capability(j, p, p->quota_pct - step);
+            if (is_least || (less > 0 && cap - less < freed)) freed = cap > less ? cap - less : 0;
+        }
+        double below = is_least && freed < INFINITY ? INFINITY : ctx->v[UP_THRESHOLD] * (capacity - freed);
+        if (below > most) most = below;
+    }
+    return most;
+}
+
+/* Leaves behind what observe needs: between which predictions nothing can be done. */
+static void summarise(job *j) {
+    fn_state *s = j->s;
+    double capacity = total_capability(j), down = j->ctx->v[DOWN_THRESHOLD] * capacity;
+    double reducible = reducible_below(j, capacity);
+    s->up_above = j->ctx->v[UP_THRESHOLD] * capacity;
+    s->down_below = down < reducible ? down : reducible;
+    s->pods = (uint16_t)alive(j);
+    s->ready = 0;
+    for (size_t i = 0; i < j->n_pods; i++) {
+        const pod *p = &j->ctx->pods[i];
+        if (!p->is_gone && p->is_ready) s->ready++;
+    }
+}
+
+static void decide(job *j) {
+    const pol_ctx *ctx = j->ctx;
+    fn_state *s = j->s;
+    uint32_t n = alive(j), ready = 0;
+    double capacity = total_capability(j);
+    for (size_t i = 0; i < j->n_pods; i++) ready += (uint32_t)ctx->pods[i].is_ready;
+    if (n < ctx->min_pods)
+        start_initial(j, "fewer than min_pods");
+    else if (n == 0)
+        start_initial(j, "requests without a pod");
+    else if (choice(ctx, READINESS) == ALL_ONCE_READY && ready == 0)
+        return;
+    else if (s->prediction > ctx->v[UP_THRESHOLD] * capacity)
+        scale_up(j, capacity);
+    else if (is_idle(ctx, s, s->tick))
+        stop_all(j);
+    else if (s->prediction < ctx->v[DOWN_THRESHOLD] * capacity && is_cool(ctx, s, s->tick))
+        scale_down(j, capacity);
+}
+
+static void act_on(pol_ctx *ctx, uint32_t fn, const pol_view *view, const pol_pod *pods, size_t n_pods) {
+    fn_state *s = &ctx->fns[fn];
+    job j = {.ctx = ctx, .s = s, .fn = fn, .spec = ctx->host->fn(ctx->host->impl, fn), .view = view};
+    if (view->cause == POL_ARRIVAL) {
+        if (!ctx->is_global) catch_up(ctx, s, (uint32_t)((view->now_ns - 1) / ctx->tick_ns));
+        s->busy_tick = (uint32_t)(view->now_ns / ctx->tick_ns);
+    }
+    if (!gather(&j, pods, n_pods)) return;
+    if (view->cause == POL_BEGIN) route(&j);
+    if (view->cause == POL_BEGIN && ctx->min_pods > 0) start_initial(&j, "initial pod");
+    if (view->cause == POL_ARRIVAL && alive(&j) == 0) start_initial(&j, "arrival without a pod");
+    if (view->cause == POL_TICK) decide(&j);
+    summarise(&j);
+}
+
+static void has_act(pol_ctx *ctx, uint32_t fn, const pol_view *view) {
+    if (fn != POL_ALL) {
+        act_on(ctx, fn, view, view->pods, view->n_pods);
+        return;
+    }
+    size_t at = 0;
+    for (uint32_t f = 0; f < ctx->n_fns; f++) {
+        size_t from = at;
+        while (at < view->n_pods && view->pods[at].fn == f) at++;
+        if (ctx->fns[f].wants || view->cause != POL_TICK) act_on(ctx, f, view, view->pods + from, at - from);
+    }
+}
+
+/* ---- opening ---- */
+
+/* P' = 1 / (1 / (P + Q) + 1 / R) and K = P' / R are the textbook's update, written so that rounding is
+ * monotone: P settles bitwise. */
+static void lay_out_filter(pol_ctx *ctx) {
+    double p = 1, r = ctx->v[MEASUREMENT_NOISE];
+    while (ctx->n_steps < GAIN_TICKS_MAX) {
+        double before = p;
+        p = 1.0 / (1.0 / (p + ctx->v[PROCESS_NOISE]) + 1.0 / r);
+        ctx->steps[ctx->n_steps++] = (filter_step){p / r, ctx->v[ALPHA] * sqrt(p)};
+        if (p == before) break;
+    }
+}
+
+static uint32_t ticks_of(const pol_ctx *ctx, double seconds) {
+    return (uint32_t)ceil(seconds * 1e9 / (double)ctx->tick_ns - 1e-9);
+}
+
+static pol_status check(const pol_ctx *ctx, char err[POL_ERR_LEN]) {
+    const double *v = ctx->v;
+    double scrape_s = (double)ctx->host->scrape_ns * 1e-9;
+    *err = 0;
+    if (ctx->host->scrape_ns <= 0)
+        snprintf(err, POL_ERR_LEN, "has: found no metrics period, expected a positive one");
+    else if (v[DOWN_THRESHOLD] >= v[UP_THRESHOLD])
+        snprintf(err, POL_ERR_LEN, "scale_down_threshold %g must be below scale_up_threshold %g",
+                 v[DOWN_THRESHOLD], v[UP_THRESHOLD]);
+    else if (choice(ctx, VERTICAL) == OFF && choice(ctx, HORIZONTAL) == OFF)
+        snprintf(err, POL_ERR_LEN, "vertical and horizontal are both off: expected one of them on");
+    else if (v[MIN_PODS] == 0 && v[IDLE_S] <= scrape_s)
+        snprintf(err, POL_ERR_LEN, "idle_s %g must exceed the metrics period %g s: idleness would go unseen",
+                 v[IDLE_S], scrape_s);
+    return *err ? POL_BAD_PARAM : POL_OK;
+}
+
+static pol_status make_state(pol_ctx *ctx) {
+    ctx->n_classes = 4;
+    while (ctx->n_classes < 4 * ctx->n_fns && ctx->n_classes < CLASS_SLOTS_MAX) ctx->n_classes *= 2;
+    ctx->fns = calloc(ctx->n_fns ? ctx->n_fns : 1, sizeof *ctx->fns);
+    ctx->classes = calloc(ctx->n_classes, sizeof *ctx->classes);
+    return ctx->fns && ctx->classes && make_room(ctx, 2 * STARTS_PER_DECISION) ? POL_OK : POL_NO_MEM;
+}
+
+static void has_close(pol_ctx *ctx) {
+    if (!ctx) return;
+    free(ctx->fns);
+    free(ctx->classes);
+    free(ctx->pods);
+    free(ctx);
+}
+
+static pol_status has_open(pol_ctx **out, const pol_host *host, size_t n_fns, pol_mode mode,
+                           const double *values, uint32_t *flags, int64_t *tick_ns, char err[POL_ERR_LEN]) {
+    (void)mode; /* has spoken through the defaults */
+    *out = NULL;
+    pol_ctx *ctx = calloc(1, sizeof *ctx);
+    if (!ctx) return POL_NO_MEM;
+    ctx->host = host;
+    ctx->n_fns = n_fns;
+    memcpy(ctx->v, values, sizeof ctx->v);
+    ctx->tick_ns = *tick_ns = (int64_t)(values[TICK_S] * 1e9 + 0.5);
+    ctx->cooldown_ticks = ticks_of(ctx, values[COOLDOWN_S]);
+    ctx->retry_ticks = ticks_of(ctx, values[RETRY_S]);
+    ctx->idle_ticks = ticks_of(ctx, values[IDLE_S]);
+    ctx->step_pct = (uint32_t)values[QUOTA_STEP_PCT];
+    ctx->sm_min_pct = ((uint32_t)values[SM_MIN_PCT] + GRID_PCT - 1) / GRID_PCT * GRID_PCT;
+    ctx->min_pods = (uint32_t)values[MIN_PODS];
+    ctx->is_global = choice(ctx, PREDICTION) == ON && choice(ctx, FILTER) == SHARED;
+    *flags = ctx->is_global ? POL_GLOBAL : 0;
+    lay_out_filter(ctx);
+    pol_status status = check(ctx, err);
+    if (status == POL_OK) status = make_state(ctx);
+    if (status == POL_OK)
+        *out = ctx;
+    else
+        has_close(ctx);
+    return status;
+}
+
+extern const pol_ops policy_has;
+const pol_ops policy_has = {
+    .abi = POL_ABI,
+    .name = "has",
+    .help = "HAS-GPU: predicts the request rate, scales quotas first, then pods in SM-aligned rows",
+    .params = params,
+    .n_params = N_PARAMS,
+    .scrape_s = 5,
+    .billing = "share",
+    .open = has_open,
+    .observe = has_observe,
+    .act = has_act,
+    .close = has_close,
+};
