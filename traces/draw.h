@@ -27,6 +27,7 @@ typedef enum {
     DRAW_ROUTE,       /* choice of a pod; ordinal: request */
     DRAW_COLD_START,  /* duration of a cold start; ordinal: pod */
     DRAW_POLICY,      /* what the host lends to a policy; ordinal: the policy's own */
+    DRAW_GENERATE,    /* generated traces: names, durations, memory, phases; ordinal: see trace_generate.c */
 } draw_purpose;
 
 static inline uint64_t draw_mix(uint64_t x) {

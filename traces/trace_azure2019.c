@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MINUTES_MAX = 527040 /* a year */ };
-
 /* The header's minutes: 1,2,3... */
 static int read_minutes(const trace_lines *lines, uint32_t *n_minutes, char *err) {
     const char *at = lines->begin + strlen("HashOwner,HashApp,HashFunction,Trigger");
@@ -20,10 +18,10 @@ static int read_minutes(const trace_lines *lines, uint32_t *n_minutes, char *err
         if (trace_scan_comma(lines, &at, err)) return -1;
         const char *column = at;
         if (trace_scan_decimal(lines, &at, 0, &minute, err)) return -1;
-        if (minute != n + 1 || n == MINUTES_MAX) {
+        if (minute != n + 1 || n == TRACE_MINUTES_MAX) {
             char expected[64];
-            snprintf(expected, sizeof expected, n == MINUTES_MAX ? "at most %u minutes" : "minute %u",
-                     n == MINUTES_MAX ? n : n + 1);
+            snprintf(expected, sizeof expected, n == TRACE_MINUTES_MAX ? "at most %u minutes" : "minute %u",
+                     n == TRACE_MINUTES_MAX ? n : n + 1);
             return trace_fail_at(lines, column, expected, err);
         }
         n++;

@@ -14,7 +14,7 @@ static int read_row(trace_file *file, const trace_lines *lines, trace_arrival *a
     const char *name = at;
     if (trace_scan_name(lines, &at, err)) return -1;
     const char *key_end = at;
-    if (trace_scan_comma(lines, &at, err) || trace_scan_decimal(lines, &at, 9, &end_ns, err) ||
+    if (trace_scan_comma(lines, &at, err) || trace_scan_time(lines, &at, &end_ns, err) ||
         trace_scan_comma(lines, &at, err) || trace_scan_decimal(lines, &at, 9, &duration_ns, err) ||
         trace_scan_end(lines, at, err) ||
         trace_file_add(file, lines->begin, (size_t)(key_end - lines->begin), (size_t)(key_end - name),

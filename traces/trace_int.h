@@ -12,8 +12,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define MINUTE_NS        INT64_C(60000000000)
-#define TRACE_MAX_MINUTE 1000000000 /* arrivals in one minute, of a file or after scaling */
+#define MINUTE_NS         INT64_C(60000000000)
+#define TRACE_MAX_MINUTE  1000000000 /* arrivals in one minute, of a file or after scaling */
+#define TRACE_MINUTES_MAX 527040     /* a year */
 
 /* Writes the message, returns -1. */
 int trace_fail(char *err, const char *format, ...);
@@ -43,6 +44,8 @@ int trace_scan_comma(const trace_lines *lines, const char **at, char *err);
 int trace_scan_end(const trace_lines *lines, const char *at, char *err);
 int trace_scan_name(const trace_lines *lines, const char **at,
                     char *err); /* not empty, printable, no quotes */
+/* Seconds since the trace began, at most TRACE_MINUTES_MAX minutes, in ns. */
+int trace_scan_time(const trace_lines *lines, const char **at, int64_t *ns, char *err);
 /* A decimal number >= 0 (exponent allowed) in units of 10^-decimals, rounded to nearest. */
 int trace_scan_decimal(const trace_lines *lines, const char **at, int decimals, int64_t *value, char *err);
 

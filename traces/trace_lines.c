@@ -200,3 +200,10 @@ int trace_scan_decimal(const trace_lines *lines, const char **at, int decimals, 
     *at = c;
     return 0;
 }
+
+int trace_scan_time(const trace_lines *lines, const char **at, int64_t *ns, char *err) {
+    const char *start = *at;
+    if (trace_scan_decimal(lines, at, 9, ns, err)) return -1;
+    if (*ns < TRACE_MINUTES_MAX * MINUTE_NS) return 0;
+    return trace_fail_at(lines, start, "seconds since the trace began, less than 31622400 (a year)", err);
+}

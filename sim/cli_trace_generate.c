@@ -1,0 +1,156 @@
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "cli_trace_int.h"
+#include "trace_generate.h"
+
+typedef struct {
+    trace_generate_spec spec;
+    const char *directory;
+    int help;
+} generate_args;
+
+static const struct argp_option options[] = {
+    {"output", 'o', "DIR", 0, "where to (needed); created if it is not there", 0},
+    {"functions", 'f', "N", 0, "how many functions (default 12)", 0},
+    {"minutes", 'm', "N", 0, "how long (default 60)", 0},
+    {"mean-rps", 'r', "RPS", 0, "requests per second, all functions together (default 60)", 0},
+    {"mix", 'x', "S,D,B,R", 0, "steady, diurnal, bursty and rare functions, as parts (default 3,4,3,2)", 0},
+    {"seed", 's', "N", 0, "same seed, same files (default 1)", 0},
+    {"help", 'h', NULL, 0, "print this help", -1},
+    {0},
+};
+
+static error_t bad_value(struct argp_state *state, const char *option, const char *found,
+                         const char *expected) {
+    argp_failure(state, 0, 0, "--%s: found '%s', expected %s", option, found, expected);
+    return EINVAL;
+}
+
+static error_t take_whole(struct argp_state *state, const char *option, const char *arg, uint64_t most,
+                          uint64_t *value) {
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(arg, &end, 10);
+    if (*arg < '0' || *arg > '9' || *end || errno || n > most)
+        return bad_value(state, option, arg, "a whole number >= 0, not huge");
+    *value = n;
+    return 0;
+}
+
+static error_t take_u32(struct argp_state *state, const char *option, const char *arg, uint32_t *value) {
+    uint64_t n = *value;
+    error_t rc = take_whole(state, option, arg, UINT32_MAX, &n);
+    *value = (uint32_t)n;
+    return rc;
+}
+
+static error_t take_mix(struct argp_state *state, const char *arg, double mix[TRACE_N_KINDS]) {
+    const char *at = arg;
+    for (int k = 0; k < TRACE_N_KINDS; k++) {
+        char *end;
+        mix[k] = strtod(at, &end);
+        if (end == at || *end != (k + 1 < TRACE_N_KINDS ? ',' : '\0'))
+            return bad_value(state, "mix", arg, "four numbers, such as 3,4,3,2");
+        at = end + 1;
+    }
+    return 0;
+}
+
+static error_t take_rps(struct argp_state *state, const char *arg, double *rps) {
+    char *end;
+    *rps = strtod(arg, &end);
+    return end != arg && !*end ? 0 : bad_value(state, "mean-rps", arg, "a number");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    generate_args *args = state->input;
+    switch (key) {
+    case 'o':
+        args->directory = arg;
+        return 0;
+    case 'f':
+        return take_u32(state, "functions", arg, &args->spec.functions);
+    case 'm':
+        return take_u32(state, "minutes", arg, &args->spec.minutes);
+    case 'r':
+        return take_rps(state, arg, &args->spec.mean_rps);
+    case 'x':
+        return take_mix(state, arg, args->spec.mix);
+    case 's':
+        return take_whole(state, "seed", arg, UINT64_MAX, &args->spec.seed);
+    case 'h':
+        args->help = 1;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_failure(state, 0, 0, "'%s': expected options only", arg);
+        return EINVAL;
+    case ARGP_KEY_END:
+        if (args->help)
+            argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+        else if (!args->directory)
+            argp_failure(state, 0, 0, "no directory given; expected -o DIR");
+        return args->help || args->directory ? 0 : EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void print_rows(const trace_kind_summary *kind) {
+    for (uint32_t i = 0; i < kind->functions && i < TRACE_SUMMARY_ROWS; i++)
+        printf("%s%u", i ? "," : "", kind->rows[i]);
+    puts(kind->functions > TRACE_SUMMARY_ROWS ? ",..." : "");
+}
+
+static void print_summary(const generate_args *args, const trace_summary *summary) {
+    double seconds = args->spec.minutes * 60.0;
+    printf("%s: invocations.csv, durations.csv, memory.csv\n", args->directory);
+    printf("%u functions, %u minutes, seed %llu: %llu invocations, %.2f/s (asked: %.2f/s)\n\n",
+           args->spec.functions, args->spec.minutes, (unsigned long long)args->spec.seed,
+           (unsigned long long)summary->invocations, (double)summary->invocations / seconds,
+           args->spec.mean_rps);
+    puts("kind     functions  invocations  share   mean/s  asked/s  var/mean  busy min  rows");
+    for (int k = 0; k < TRACE_N_KINDS; k++) {
+        const trace_kind_summary *kind = &summary->kinds[k];
+        double share =
+            summary->invocations ? 100.0 * (double)kind->invocations / (double)summary->invocations : 0;
+        printf("%-8s %9u %12llu %5.1f%% %8.3f %8.3f %9.2f %8.1f%%  ", trace_kind_name((trace_kind)k),
+               kind->functions, (unsigned long long)kind->invocations, share,
+               (double)kind->invocations / seconds, kind->asked_rps, kind->dispersion, 100 * kind->busy);
+        print_rows(kind);
+    }
+    puts("\nvar/mean: of a minute's count, averaged over functions (1 = Poisson). busy min: minutes with "
+         "any.");
+}
+
+int cli_trace_generate(int argc, char **argv) {
+    const struct argp argp = {
+        options,
+        parse,
+        "-o DIR",
+        "Write invocations.csv, durations.csv and memory.csv in the Azure Functions 2019 "
+        "format: steady, diurnal, bursty and rare functions, busiest first.",
+        NULL,
+        NULL,
+        NULL};
+    generate_args args = {
+        .spec = {.functions = 12, .minutes = 60, .mean_rps = 60, .mix = {3, 4, 3, 2}, .seed = 1}};
+    trace_summary summary;
+    char err[TRACE_ERR_LEN];
+    if (argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &args)) return CLI_USAGE;
+    if (args.help) return CLI_OK;
+    if (trace_generate(&args.spec, args.directory, &summary, err)) {
+        fprintf(stderr, "hassim trace generate: %s\n", err);
+        return CLI_USAGE;
+    }
+    print_summary(&args, &summary);
+    if (fflush(stdout) || ferror(stdout)) {
+        perror("hassim trace generate: standard output");
+        return CLI_FAILED;
+    }
+    return CLI_OK;
+}
