@@ -25,12 +25,26 @@ static int text_is(const char *text, const char *expected) {
     return strcmp(text, expected) == 0;
 }
 
+static void load_cold_start(calib_json *j, calib_device *d, const cJSON *device) {
+    static const char *const keys[] = {"schedule_ms", "container_ms", "context_ms", "load_mib_per_s",
+                                       "cv",          "source",       NULL};
+    const cJSON *o = calib_json_object(j, device, "cold_start");
+    if (!o) return;
+    size_t mark = calib_json_enter(j, "cold_start");
+    calib_json_keys(j, o, keys);
+    d->schedule_ms = calib_json_number(j, o, "schedule_ms", 0, 3.6e6);
+    d->container_ms = calib_json_number(j, o, "container_ms", 0, 3.6e6);
+    d->context_ms = calib_json_number(j, o, "context_ms", 0, 3.6e6);
+    d->load_mib_per_s = calib_json_number(j, o, "load_mib_per_s", 1e-3, 1e9);
+    d->cold_start_cv = calib_json_number(j, o, "cv", 0, 10);
+    d->cold_start_source = calib_json_text(j, o, "source");
+    calib_json_leave(j, mark);
+}
+
 static void load_device(calib_json *j, calib_device *d, const cJSON *root) {
     static const char *const keys[] = {"name",       "description",   "sm_count",
                                        "memory_mib", "max_processes", "sm_resizable",
                                        "cold_start", "source",        NULL};
-    static const char *const cold_keys[] = {"schedule_ms", "container_ms", "context_ms", "load_mib_per_s",
-                                            "cv",          "source",       NULL};
     const cJSON *o = calib_json_object(j, root, "device");
     if (!o) return;
     size_t mark = calib_json_enter(j, "device");
@@ -41,25 +55,11 @@ static void load_device(calib_json *j, calib_device *d, const cJSON *root) {
     d->memory_mib = calib_json_uint(j, o, "memory_mib", 1, 16u << 20);
     d->max_processes = calib_json_uint(j, o, "max_processes", 1, 4096);
     d->sm_resizable = calib_json_bool(j, o, "sm_resizable");
-    calib_json_text(j, o, "source");
-    const cJSON *cold = calib_json_object(j, o, "cold_start");
-    if (cold) {
-        size_t cold_mark = calib_json_enter(j, "cold_start");
-        calib_json_keys(j, cold, cold_keys);
-        d->schedule_ms = calib_json_number(j, cold, "schedule_ms", 0, 3.6e6);
-        d->container_ms = calib_json_number(j, cold, "container_ms", 0, 3.6e6);
-        d->context_ms = calib_json_number(j, cold, "context_ms", 0, 3.6e6);
-        d->load_mib_per_s = calib_json_number(j, cold, "load_mib_per_s", 1e-3, 1e9);
-        d->cold_start_cv = calib_json_number(j, cold, "cv", 0, 10);
-        calib_json_text(j, cold, "source");
-        calib_json_leave(j, cold_mark);
-    }
+    d->source = calib_json_text(j, o, "source");
+    load_cold_start(j, d, o);
+    calib_json_enter(j, "name");
+    calib_json_name(j, d->name);
     calib_json_leave(j, mark);
-    if (!j->failed) {
-        mark = calib_json_enter(j, "device.name");
-        calib_json_name(j, d->name);
-        calib_json_leave(j, mark);
-    }
 }
 
 static void load_series(calib_json *j, calib_facts *f, const cJSON *root, const char *key) {
@@ -165,8 +165,8 @@ static void load_fit(calib_json *j, calib_facts *f, const cJSON *model) {
     size_t mark = calib_json_enter(j, "fit");
     calib_json_keys(j, o, keys);
     f->fit_mape_pct = calib_json_number(j, o, "mape_pct", 0, 1e6);
-    calib_json_number(j, o, "median_pct", 0, 1e6);
-    calib_json_number(j, o, "p90_pct", 0, 1e6);
+    f->fit_median_pct = calib_json_number(j, o, "median_pct", 0, 1e6);
+    f->fit_p90_pct = calib_json_number(j, o, "p90_pct", 0, 1e6);
     f->fit_points = calib_json_uint(j, o, "points", 1, UINT32_MAX);
     calib_json_leave(j, mark);
 }
@@ -178,7 +178,7 @@ static void load_facts(calib_json *j, calib_facts *f, const cJSON *model) {
     f->memory_mib = calib_json_number(j, model, "memory_mib", 1, 1e7);
     f->warmup_ms = calib_json_number(j, model, "warmup_ms", 0, 3.6e6);
     f->noise_cv = calib_json_number(j, model, "noise_cv", 0, 10);
-    calib_json_text(j, model, "facts_source");
+    f->facts_source = calib_json_text(j, model, "facts_source");
     const cJSON *o = calib_json_object(j, model, "overhead_ms");
     if (!o) return;
     size_t mark = calib_json_enter(j, "overhead_ms");
@@ -236,9 +236,7 @@ static void load(calib_json *j, calib *c) {
     static const char *const keys[] = {"format", "generated_by", "device", "series", "models", NULL};
     if (!cJSON_IsObject(c->root)) calib_json_fail(j, "expected an object");
     calib_json_keys(j, c->root, keys);
-    const char *format = calib_json_text(j, c->root, "format");
-    if (!j->failed && !text_is(format, CALIB_FORMAT))
-        calib_json_fail(j, "expected format \"%s\"", CALIB_FORMAT);
+    calib_json_is(j, c->root, "format", CALIB_FORMAT);
     calib_json_text(j, c->root, "generated_by");
     load_device(j, &c->device, c->root);
     if (!j->failed) load_models(j, c);

@@ -38,6 +38,7 @@ typedef struct {
     double context_ms;      /* cold start: runtime, CUDA and MPS context */
     double load_mib_per_s;  /* cold start: weights to the GPU */
     double cold_start_cv;   /* coefficient of variation of the whole cold start (lognormal) */
+    const char *source, *cold_start_source;
 } calib_device;
 
 /* A distribution of a time or a factor, by mean and coefficient of variation (lognormal; cv 0: constant). */
@@ -54,8 +55,10 @@ typedef struct { /* the facts about one model; its latency is asked by function 
     double noise_cv;          /* service time: multiplicative, mean 1 */
     double fit_mape_pct;      /* of the fitted latency against the measured points; < 0: not fitted */
     uint64_t fit_points;
-    int weak; /* 1: from a few numbers only */
-    const char *source, *licence, *method, *date;
+    int weak;                                     /* 1: from a few numbers only */
+    const char *source, *licence, *method, *date; /* of the latencies */
+    const char *facts_source;                     /* of overhead, noise, memory, warm-up */
+    double fit_median_pct, fit_p90_pct;           /* quantiles of the error whose mean is fit_mape_pct */
 } calib_facts;
 
 /* Loads and checks a device file. *out is NULL on error (-1, message in err). */

@@ -124,6 +124,13 @@ static void add_from_facts(build *b, const cJSON *model) {
     if (!j->failed) add_model(b, model->string, model, points, (size_t)n, 0);
 }
 
+static void check_keys_of(build *b, const char *key, const cJSON *object, const char *const *keys) {
+    size_t mark = calib_json_enter(&b->json, key);
+    if (!cJSON_IsObject(object)) calib_json_fail(&b->json, "expected an object");
+    calib_json_keys(&b->json, object, keys);
+    calib_json_leave(&b->json, mark);
+}
+
 static void check_facts(build *b) {
     static const char *const top[] = {"format", "device", "series", "csv_series", "defaults", "models", NULL};
     static const char *const defaults[] = {"memory_mib", "warmup_ms",    "overhead_ms",
@@ -133,24 +140,16 @@ static void check_facts(build *b) {
     calib_json *j = &b->json;
     if (!cJSON_IsObject(b->facts)) calib_json_fail(j, "expected an object");
     calib_json_keys(j, b->facts, top);
-    const char *format = calib_json_text(j, b->facts, "format");
-    if (!j->failed && strcmp(format, CALIB_FACTS_FORMAT) != 0)
-        calib_json_fail(j, "expected format \"%s\"", CALIB_FACTS_FORMAT);
+    calib_json_is(j, b->facts, "format", CALIB_FACTS_FORMAT);
     calib_json_object(j, b->facts, "device");
     calib_json_object(j, b->facts, "series");
     b->csv_series = calib_json_text(j, b->facts, "csv_series");
     b->defaults = calib_json_object(j, b->facts, "defaults");
-    size_t mark = calib_json_enter(j, "defaults");
-    calib_json_keys(j, b->defaults, defaults);
-    calib_json_leave(j, mark);
     const cJSON *models = calib_json_object(j, b->facts, "models");
-    mark = calib_json_enter(j, "models");
-    for (const cJSON *m = models ? models->child : NULL; m && !j->failed; m = m->next) {
-        size_t at = calib_json_enter(j, m->string);
-        if (!cJSON_IsObject(m)) calib_json_fail(j, "expected an object");
-        calib_json_keys(j, m, model);
-        calib_json_leave(j, at);
-    }
+    if (j->failed) return;
+    check_keys_of(b, "defaults", b->defaults, defaults);
+    size_t mark = calib_json_enter(j, "models");
+    for (const cJSON *m = models->child; m && !j->failed; m = m->next) check_keys_of(b, m->string, m, model);
     calib_json_leave(j, mark);
 }
 
@@ -189,24 +188,34 @@ static int check_document(const char *facts_json, const char *text, char err[CAL
     return 0;
 }
 
+static char *print_document(const cJSON *root, const char *facts_json, char err[CALIB_ERR_LEN]) {
+    char *bare = cJSON_Print(root);
+    size_t len = bare ? strlen(bare) : 0;
+    char *text = bare ? malloc(len + 2) : NULL;
+    if (text) {
+        memcpy(text, bare, len);
+        memcpy(text + len, "\n", 2);
+    } else {
+        snprintf(err, CALIB_ERR_LEN, "%s: out of memory", facts_json);
+    }
+    cJSON_free(bare);
+    if (text && check_document(facts_json, text, err) == 0) return text;
+    free(text);
+    return NULL;
+}
+
 int calib_fit_files(char **json, const char *latency_csv, const char *facts_json, char err[CALIB_ERR_LEN]) {
     build b = {.json = {.file = facts_json, .err = err}};
     calib_csv csv = {.n = 0};
-    cJSON *root = NULL, *facts = calib_json_read(facts_json, err);
     *json = NULL;
+    cJSON *facts = calib_json_read(facts_json, err);
     b.facts = facts;
     if (facts) check_facts(&b);
-    if (!facts || b.json.failed || calib_csv_read(&csv, latency_csv, err)) goto done;
-    root = make_document(&b, &csv);
-    char *text = b.json.failed ? NULL : cJSON_Print(root);
-    if (!text && !b.json.failed) snprintf(err, CALIB_ERR_LEN, "%s: out of memory", facts_json);
-    if (text && check_document(facts_json, text, err)) {
-        free(text);
-        text = NULL;
+    if (facts && !b.json.failed && calib_csv_read(&csv, latency_csv, err) == 0) {
+        cJSON *root = make_document(&b, &csv);
+        if (!b.json.failed) *json = print_document(root, facts_json, err);
+        cJSON_Delete(root);
     }
-    *json = text;
-done:
-    cJSON_Delete(root);
     cJSON_Delete(facts);
     calib_csv_free(&csv);
     return *json ? 0 : -1;

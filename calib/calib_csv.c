@@ -23,7 +23,7 @@ typedef struct {
 
 static int fail(const reader *r, const char *what, const char *found, const char *expected) {
     char shown[41];
-    snprintf(shown, sizeof shown, "%s", found);
+    snprintf(shown, sizeof shown, "%.40s", found);
     for (char *c = shown; *c; c++)
         if (!isprint((unsigned char)*c)) *c = '?';
     snprintf(r->err, CALIB_ERR_LEN, "%s:%zu: %s: found \"%s\", expected %s", r->file, r->line, what, shown,

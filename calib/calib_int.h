@@ -53,6 +53,8 @@ uint32_t calib_json_uint(calib_json *j, const cJSON *object, const char *key, ui
 uint32_t calib_json_uint_at(calib_json *j, const cJSON *array, int index, uint32_t min, uint32_t max);
 int calib_json_bool(calib_json *j, const cJSON *object, const char *key);
 const char *calib_json_text(calib_json *j, const cJSON *object, const char *key);
+/* The text must be this one. */
+int calib_json_is(calib_json *j, const cJSON *object, const char *key, const char *expected);
 /* A key that configs use: letters, digits, '_', '-', '.'; at most 63 bytes. */
 int calib_json_name(calib_json *j, const char *name);
 

@@ -20,12 +20,16 @@ int calib_json_fail(calib_json *j, const char *format, ...) {
     return -1;
 }
 
-/* What was found, on one line: control bytes of hostile input never reach the terminal. */
+/* Control bytes of hostile input never reach the terminal, and a message stays one line. */
+static void make_printable(char *text) {
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+}
+
 static const char *describe(const cJSON *item, char *text, size_t len) {
     if (cJSON_IsString(item)) {
         snprintf(text, len, "\"%.40s\"", item->valuestring);
-        for (char *c = text; *c; c++)
-            if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+        make_printable(text);
     } else if (cJSON_IsNumber(item)) {
         snprintf(text, len, "%.9g", item->valuedouble);
     } else {
@@ -39,20 +43,22 @@ static const char *describe(const cJSON *item, char *text, size_t len) {
     return text;
 }
 
+/* cJSON stops at the byte that it cannot take or, where a string was due, one behind it. */
 static void parse_error(const char *name, const char *text, size_t at, char err[CALIB_ERR_LEN]) {
     size_t line = 1, column = 1;
     for (size_t i = 0; i < at; i++) {
         column = text[i] == '\n' ? 1 : column + 1;
         line += text[i] == '\n';
     }
-    unsigned char found = (unsigned char)text[at];
-    if (!found)
+    char near[25];
+    snprintf(near, sizeof near, "%.24s", text + at);
+    make_printable(near);
+    if (near[0])
+        snprintf(err, CALIB_ERR_LEN, "%s:%zu:%zu: not JSON, at or just before \"%s\"", name, line, column,
+                 near);
+    else
         snprintf(err, CALIB_ERR_LEN, "%s:%zu:%zu: not JSON: the text ends or has a NUL byte here", name, line,
                  column);
-    else if (found < 0x20 || found > 0x7e)
-        snprintf(err, CALIB_ERR_LEN, "%s:%zu:%zu: not JSON: found byte 0x%02x", name, line, column, found);
-    else
-        snprintf(err, CALIB_ERR_LEN, "%s:%zu:%zu: not JSON: found '%c'", name, line, column, found);
 }
 
 /* text[len] is NUL. */
@@ -113,8 +119,7 @@ cJSON *calib_json_read(const char *file, char err[CALIB_ERR_LEN]) {
 size_t calib_json_enter(calib_json *j, const char *key) {
     size_t mark = strlen(j->path);
     snprintf(j->path + mark, sizeof j->path - mark, mark ? ".%.64s" : "%.64s", key);
-    for (char *c = j->path + mark; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+    make_printable(j->path + mark);
     return mark;
 }
 
@@ -239,6 +244,14 @@ const char *calib_json_text(calib_json *j, const cJSON *object, const char *key)
             return "";
         }
     return item->valuestring;
+}
+
+int calib_json_is(calib_json *j, const cJSON *object, const char *key, const char *expected) {
+    char quoted[64];
+    snprintf(quoted, sizeof quoted, "\"%s\"", expected);
+    const cJSON *item = need(j, object, key, quoted);
+    if (!item || (cJSON_IsString(item) && strcmp(item->valuestring, expected) == 0)) return item ? 0 : -1;
+    return wrong(j, item, key, quoted);
 }
 
 int calib_json_name(calib_json *j, const char *name) {

@@ -1,0 +1,310 @@
+/* cli_calib.c - `hassim calib info | fit | check`: what a calibration says and where it comes from; making
+ * one. */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "calib.h"
+#include "calib_fit.h"
+#include "cli.h"
+
+static const char SHIPPED[] = "calib/data/v100.json";
+static const char SHIPPED_FACTS[] = "calib/data/v100_facts.json";
+
+enum { PATH_LEN = 4096 };
+
+typedef struct {
+    const char *name; /* "hassim calib info" */
+    const char *file, *model, *facts, *out;
+    int help;
+} calib_args;
+
+static const struct argp_option info_options[] = {
+    {"model", 'm', "M", 0, "show one model: facts, G by batch and SM, f by quota", 0},
+    {"help", 'h', NULL, 0, "print this help", -1},
+    {0},
+};
+
+static const struct argp_option fit_options[] = {
+    {"output", 'o', "FILE", 0, "the device file to write (needed)", 0},
+    {"facts", 'f', "FACTS.json", 0,
+     "what no latency tells: device, sources, cold start, memory, overhead (default: the shipped "
+     "calib/data/v100_facts.json)",
+     0},
+    {"help", 'h', NULL, 0, "print this help", -1},
+    {0},
+};
+
+static const struct argp_option check_options[] = {
+    {"help", 'h', NULL, 0, "print this help", -1},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    calib_args *args = state->input;
+    switch (key) {
+    case 'm':
+        args->model = arg;
+        return 0;
+    case 'f':
+        args->facts = arg;
+        return 0;
+    case 'o':
+        args->out = arg;
+        return 0;
+    case 'h':
+        args->help = 1;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (args->file) argp_error(state, "'%s': expected one file", arg);
+        if (args->file) return EINVAL;
+        args->file = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (args->help) argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int complain(const calib_args *args, int code, const char *what) {
+    fprintf(stderr, "%s: %s\n", args->name, what);
+    return code;
+}
+
+static int finish(const calib_args *args) {
+    if (!fflush(stdout) && !ferror(stdout)) return CLI_OK;
+    fprintf(stderr, "%s: standard output: %s\n", args->name, strerror(errno));
+    return CLI_FAILED;
+}
+
+/* A labelled text, broken between words. */
+static void print_text(const char *label, const char *text) {
+    enum { COLUMNS = 108, INDENT = 14 };
+    size_t column = INDENT;
+    printf("  %-11s", label);
+    while (*text) {
+        size_t word = strcspn(text, " ");
+        if (column + 1 + word > COLUMNS && column > INDENT)
+            column = (size_t)printf("\n%*s", INDENT - 1, "") - 1;
+        column += (size_t)printf(" %.*s", (int)word, text);
+        text += word;
+        text += strspn(text, " ");
+    }
+    printf("\n");
+}
+
+static void print_device(const calib *c, const char *file) {
+    const calib_device *d = calib_device_of(c);
+    printf("%s\n  device      %s: %s\n", file, d->name, d->description);
+    printf("              %u SMs, %u MiB, at most %u processes, SM partition %s\n", (unsigned)d->sm_count,
+           (unsigned)d->memory_mib, (unsigned)d->max_processes,
+           d->sm_resizable ? "resizable while running" : "fixed at process start");
+    print_text("", d->source);
+    printf("  cold start  schedule %.0f + container %.0f + context %.0f ms + weights / %.0f MiB/s + warm-up; "
+           "cv %.2f\n",
+           d->schedule_ms, d->container_ms, d->context_ms, d->load_mib_per_s, d->cold_start_cv);
+    print_text("", d->cold_start_source);
+}
+
+static void print_series(const calib_facts *f) {
+    print_text("source", f->source);
+    printf("  licence     %s; fitted %s\n", f->licence, f->date);
+    print_text("method", f->method);
+}
+
+/* Each series once, in the order of the models. The strings of one series are the same pointers. */
+static void print_all_series(const calib *c) {
+    for (size_t i = 0; i < calib_n_models(c); i++) {
+        const calib_facts *f = calib_facts_of(calib_model_at(c, i));
+        size_t k = 0;
+        while (k < i && calib_facts_of(calib_model_at(c, k))->source != f->source) k++;
+        if (k == i) print_series(f);
+    }
+}
+
+static void print_models(const calib *c) {
+    printf("\n%-20s %7s %7s %7s %7s  %9s %9s %9s  %8s %10s\n", "model", "points", "MAPE %", "med. %", "p90 %",
+           "G(1,100)", "G(4,30)", "f(30)", "weights", "cold start");
+    printf("%-20s %7s %7s %7s %7s  %9s %9s %9s  %8s %10s\n", "", "", "", "", "", "ms", "ms", "ms", "MiB",
+           "s");
+    for (size_t i = 0; i < calib_n_models(c); i++) {
+        const calib_model *m = calib_model_at(c, i);
+        const calib_facts *f = calib_facts_of(m);
+        printf("%-20s %7llu %7.2f %7.2f %7.2f  %9.2f %9.2f %9.2f  %8.1f %10.2f%s\n", f->name,
+               (unsigned long long)f->fit_points, f->fit_mape_pct, f->fit_median_pct, f->fit_p90_pct,
+               calib_gpu_ms(m, 1, 100), calib_gpu_ms(m, 4, 30), calib_launch_ms(m, 30), f->weights_mib,
+               calib_cold_start_ms(c, m) / 1000, f->weak ? "  WEAK" : "");
+    }
+    printf(
+        "\nlatency = max(G(batch, SM %%), f(quota %%)), alone on its row; MAPE against the measured points.\n"
+        "WEAK: from a few numbers only. One model in full: --model M\n");
+}
+
+static void print_facts(const calib *c, const calib_model *m) {
+    const calib_facts *f = calib_facts_of(m);
+    const calib_device *d = calib_device_of(c);
+    printf("\n%s on %s%s\n", f->name, d->name, f->weak ? "  (WEAK: from a few numbers only)" : "");
+    print_series(f);
+    printf("  fit error   mean %.2f %%, median %.2f %%, p90 %.2f %% over %llu points\n", f->fit_mape_pct,
+           f->fit_median_pct, f->fit_p90_pct, (unsigned long long)f->fit_points);
+    printf(
+        "  cold start  schedule %.0f + container %.0f + context %.0f + load %.0f (%.1f MiB) + warm-up %.0f = "
+        "%.0f ms\n",
+        d->schedule_ms, d->container_ms, d->context_ms, f->weights_mib / d->load_mib_per_s * 1000,
+        f->weights_mib, f->warmup_ms, calib_cold_start_ms(c, m));
+    printf("  pod         %.0f MiB; overhead %.1f ms (cv %.3f) per request; service noise cv %.3f\n",
+           f->memory_mib, f->overhead_ms.mean, f->overhead_ms.cv, f->noise_cv);
+    print_text("", f->facts_source);
+}
+
+static void print_model(const calib *c, const calib_model *m) {
+    static const uint32_t batches[] = {1, 2, 4, 8, 16, 32}, sms[] = {5, 10, 20, 30, 50, 70, 100};
+    print_facts(c, m);
+    printf("\nG(batch, SM), ms (* outside what was measured)\n   batch");
+    for (size_t k = 0; k < sizeof sms / sizeof *sms; k++) printf("   SM %3u ", (unsigned)sms[k]);
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+        printf("\n%8u", (unsigned)batches[i]);
+        for (size_t k = 0; k < sizeof sms / sizeof *sms; k++)
+            printf(" %8.2f%c", calib_gpu_ms(m, batches[i], sms[k]),
+                   calib_is_extrapolated(m, batches[i], sms[k], 100) ? '*' : ' ');
+    }
+    printf("\n\nf(quota), ms\n   quota");
+    for (unsigned q = 10; q <= 100; q += 10) printf(" %7u", q);
+    printf("\n        ");
+    for (unsigned q = 10; q <= 100; q += 10) printf(" %7.2f", calib_launch_ms(m, q));
+    printf("\n");
+}
+
+/* The file asked for, else the shipped one. */
+static int open_calib(const calib_args *args, calib **c, char path[PATH_LEN]) {
+    char err[CALIB_ERR_LEN];
+    if (args->file)
+        snprintf(path, PATH_LEN, "%s", args->file);
+    else if (cli_find_shipped(SHIPPED, path, PATH_LEN, err, sizeof err))
+        return complain(args, CLI_USAGE, err);
+    return calib_open(c, path, err) ? complain(args, CLI_USAGE, err) : CLI_OK;
+}
+
+static int run_info(const calib_args *args) {
+    calib *c;
+    char path[PATH_LEN];
+    int rc = open_calib(args, &c, path);
+    if (rc) return rc;
+    const calib_model *m = args->model ? calib_model_find(c, args->model) : NULL;
+    if (args->model && !m) {
+        fprintf(stderr, "%s: %s: no model \"%s\"; `%s` lists the %zu there are\n", args->name, path,
+                args->model, args->name, calib_n_models(c));
+        rc = CLI_USAGE;
+    } else {
+        print_device(c, path);
+        if (m) {
+            print_model(c, m);
+        } else {
+            print_all_series(c);
+            print_models(c);
+        }
+        rc = finish(args);
+    }
+    calib_close(c);
+    return rc;
+}
+
+static int run_check(const calib_args *args) {
+    calib *c;
+    char path[PATH_LEN];
+    int rc = open_calib(args, &c, path);
+    if (rc) return rc;
+    printf("%s: good: %s, %zu models\n", path, calib_device_of(c)->name, calib_n_models(c));
+    calib_close(c);
+    return finish(args);
+}
+
+/* By a temporary file beside it, so that a full disk leaves the old one. */
+static int write_whole(const char *path, const char *text, char err[CALIB_ERR_LEN]) {
+    char temporary[PATH_LEN];
+    int n = snprintf(temporary, sizeof temporary, "%s.part", path);
+    FILE *f = n < (int)sizeof temporary ? fopen(temporary, "wb") : NULL;
+    int bad = !f || fputs(text, f) < 0;
+    if (f && fclose(f)) bad = 1;
+    if (!bad && !rename(temporary, path)) return 0;
+    snprintf(err, CALIB_ERR_LEN, "%.400s: cannot write: %s", path, strerror(errno));
+    if (f) unlink(temporary);
+    return -1;
+}
+
+static int run_fit(const calib_args *args) {
+    char err[CALIB_ERR_LEN], facts[PATH_LEN], *json = NULL;
+    if (!args->file) return complain(args, CLI_USAGE, "no measurements given; expected LATENCY.csv");
+    if (!args->out) return complain(args, CLI_USAGE, "no output given; expected -o FILE");
+    if (args->facts)
+        snprintf(facts, sizeof facts, "%s", args->facts);
+    else if (cli_find_shipped(SHIPPED_FACTS, facts, sizeof facts, err, sizeof err))
+        return complain(args, CLI_USAGE, err);
+    if (calib_fit_files(&json, args->file, facts, err)) return complain(args, CLI_USAGE, err);
+    int rc = write_whole(args->out, json, err);
+    free(json);
+    calib *c;
+    if (rc || calib_open(&c, args->out, err)) return complain(args, CLI_FAILED, err);
+    print_device(c, args->out);
+    print_all_series(c);
+    print_models(c);
+    calib_close(c);
+    return finish(args);
+}
+
+typedef struct {
+    const char *name, *usage, *doc;
+    const struct argp_option *options;
+    int (*run)(const calib_args *args);
+} calib_command;
+
+static const calib_command commands[] = {
+    {"info", "[FILE]",
+     "Show what a calibration says: device, sources, licence, fit errors, cold start; every model, or one in "
+     "full. FILE: a device file (default: the shipped calib/data/v100.json).",
+     info_options, run_info},
+    {"fit", "LATENCY.csv",
+     "Fit latency = max(G(batch, SM), f(quota)) to measurements. Per model; the CSV has the columns model, "
+     "batch, sm_pct, quota_pct and latency_ms; the result is a device file.",
+     fit_options, run_fit},
+    {"check", "[FILE]",
+     "Check a device file: keys, types, ranges, monotonicity. Says the first fault with its place.",
+     check_options, run_check},
+};
+
+static int run_command(const calib_command *command, int argc, char **argv) {
+    char name[64], *given = argv[0];
+    snprintf(name, sizeof name, "hassim calib %s", command->name);
+    const struct argp argp = {command->options, parse, command->usage, command->doc, NULL, NULL, NULL};
+    calib_args args = {.name = name};
+    argv[0] = name; /* what argp prints */
+    error_t bad = argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &args);
+    argv[0] = given;
+    if (bad) return CLI_USAGE;
+    return args.help ? CLI_OK : command->run(&args);
+}
+
+static void print_usage(FILE *to) {
+    fprintf(
+        to,
+        "Usage: hassim calib COMMAND [ARGUMENT...]\n\nCalibrations: what a kind of GPU does to a model.\n\n");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        fprintf(to, "  %-6s %-12s %.*s.\n", commands[i].name, commands[i].usage,
+                (int)strcspn(commands[i].doc, ".:"), commands[i].doc);
+    fprintf(to, "\nEach answers --help.\n");
+}
+
+int cli_calib(int argc, char **argv) {
+    const char *name = argc > 1 ? argv[1] : "";
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(name, commands[i].name) == 0) return run_command(&commands[i], argc - 1, argv + 1);
+    int help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
+    if (!help && argc > 1) fprintf(stderr, "hassim calib: '%s': expected info, fit or check\n", name);
+    if (help || argc <= 1) print_usage(help ? stdout : stderr);
+    return help ? CLI_OK : CLI_USAGE;
+}
