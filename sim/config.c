@@ -43,12 +43,13 @@ static int apply_set(cJSON *root, const char *set, char *err) {
     return rc == 0 ? 0 : config_fail(err, "--set", NULL, config_quote(quoted, path), why);
 }
 
-/* What a grid may not vary: results are told apart by it */
+/* What a grid may not vary: runs are told apart by it, or it leaves their results as they are */
 static int is_fixed(const char *path) {
-    static const char *const fixed[] = {"name", "question", "seeds", "grid", "policies", "engine", "threads"};
+    static const char *const fixed[] = {"name", "question", "seeds", "grid", "engine", "threads"};
+    size_t n = strcspn(path, ".[");
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        if (strcmp(path, fixed[i]) == 0) return 1;
-    return strncmp(path, "grid.", 5) == 0;
+        if (strlen(fixed[i]) == n && strncmp(path, fixed[i], n) == 0) return 1;
+    return strcmp(path, "policies") == 0;
 }
 
 static int check_axis(const config_doc *doc, const cJSON *axis, char *err) {

@@ -1,0 +1,63 @@
+/* main.c - hassim's commands, one row each. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "config_json.h"
+
+typedef struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} command;
+
+static const command commands[] = {
+    {"run", cli_run, "run an experiment: policies x seeds x grid, and compare them"},
+    {"compare", cli_compare, "the table of an experiment, with 95 % intervals and ratios"},
+    {"figures", cli_figures, "draw an experiment's figures (gnuplot)"},
+    {"trace", cli_trace, "info, generate: look at traces, make synthetic ones"},
+    {"calib", cli_calib, "info, fit: what the simulator knows about GPUs and models"},
+    {"policy", cli_policy, "list: the policies and their parameters"},
+    {"bench", cli_bench, "replay: how fast the engine is"},
+};
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_help(FILE *to) {
+    fputs("Usage: hassim COMMAND [ARGUMENT...]\n"
+          "Simulates GPU clusters that serve inference functions, and compares scaling policies on cost and "
+          "SLO violation.\n\n",
+          to);
+    for (size_t i = 0; i < N_COMMANDS; i++) fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
+    fputs("\n'hassim COMMAND --help' says more. Exit codes: 0 done, 1 failed, 2 bad usage or input.\n", to);
+}
+
+static int fail_unknown(const char *name) {
+    const command *near = &commands[0];
+    char quoted[CONFIG_FOUND_LEN];
+    for (size_t i = 1; i < N_COMMANDS; i++)
+        if (config_distance(name, commands[i].name) < config_distance(name, near->name)) near = &commands[i];
+    fprintf(stderr, "hassim: found %s, expected a command", config_quote(quoted, name));
+    if (config_is_near(name, config_distance(name, near->name)))
+        fprintf(stderr, "; the nearest is %s\n", near->name);
+    else
+        fputs(" (see hassim --help)\n", stderr);
+    return CLI_USAGE;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        fputs("hassim: found no command, expected one (see hassim --help)\n", stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return CLI_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("hassim " HASSIM_VERSION);
+        return CLI_OK;
+    }
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
+    return fail_unknown(argv[1]);
+}

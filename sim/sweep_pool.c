@@ -1,0 +1,254 @@
+/* sweep_pool.c - the parent: starts workers, listens, and stops them on a signal. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sweep_int.h"
+
+typedef struct {
+    pid_t pid; /* 0: free */
+    int fd;
+    const sweep_job *job;
+    double part; /* of its run, 0..1 */
+    sweep_message message;
+    size_t got;   /* bytes of message */
+    int reported; /* its last message came */
+} worker;
+
+typedef struct {
+    sweep *s;
+    worker *workers;
+    struct pollfd *polls;
+    size_t n, running, next;
+    sweep_display display;
+    sweep_report *report;
+    sigset_t stops;
+    char *err;
+} pool;
+
+static void run_worker(const pool *p, const sweep_job *job, int fd) {
+    for (size_t i = 0; i < p->n; i++)
+        if (p->workers[i].pid != 0) close(p->workers[i].fd); /* else a parent's death goes unseen */
+    sweep_work(p->s, job, fd);
+    _exit(0); /* not exit: the parent's buffers and handlers are not ours */
+}
+
+/* 1: started; 0: not now; -1: never */
+static int start_worker(pool *p, worker *w) {
+    int ends[2];
+    if (pipe(ends) != 0) return p->running > 0 ? 0 : -1;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        run_worker(p, &p->s->jobs[p->next], ends[1]);
+    }
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return p->running > 0 ? 0 : -1;
+    }
+    *w = (worker){.pid = pid, .fd = ends[0], .job = &p->s->jobs[p->next]};
+    p->next++;
+    p->running++;
+    return 1;
+}
+
+static int start_workers(pool *p) {
+    for (size_t i = 0; i < p->n && p->next < p->s->n_jobs; i++) {
+        if (p->workers[i].pid != 0) continue;
+        int rc = start_worker(p, &p->workers[i]);
+        if (rc < 0) return config_fail(p->err, "sweep", NULL, strerror(errno), "a worker process to start");
+        if (rc == 0) break;
+    }
+    return 0;
+}
+
+static void report_failure(pool *p, const worker *w, const char *why) {
+    char run[400], line[1000];
+    sweep_describe(p->s, w->job, run, sizeof run);
+    snprintf(line, sizeof line, "hassim run: %s: failed: %s", run, why);
+    p->report->failed++;
+    sweep_display_line(&p->display, 1, line);
+}
+
+static void report_finish(pool *p, const worker *w) {
+    char run[400], line[500];
+    sweep_describe(p->s, w->job, run, sizeof run);
+    snprintf(line, sizeof line, "[%zu/%zu] %s: %llu requests in %.2f s", p->display.done, p->display.total,
+             run, (unsigned long long)w->message.arrivals, w->message.wall_s);
+    p->report->finished++;
+    sweep_display_line(&p->display, 0, line);
+}
+
+/* The worker's pipe is shut: it has ended, or is about to */
+static void end_worker(pool *p, worker *w) {
+    int status = 0;
+    char why[200];
+    while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    close(w->fd);
+    p->running--;
+    p->display.done++;
+    if (WIFSIGNALED(status) && !w->reported) {
+        snprintf(why, sizeof why, "its worker was killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+        report_failure(p, w, why);
+    } else if (!w->reported) {
+        snprintf(why, sizeof why, "its worker ended with status %d and no result", WEXITSTATUS(status));
+        report_failure(p, w, why);
+    } else if (w->message.news == SWEEP_FAILED) {
+        report_failure(p, w, w->message.text);
+    } else {
+        report_finish(p, w);
+    }
+    *w = (worker){0};
+}
+
+static void take_message(pool *p, worker *w) {
+    w->got = 0;
+    if (w->message.news == SWEEP_ADVANCED) {
+        double part = (double)w->message.now_ns / (p->s->first->duration_s * 1e9);
+        w->part = part > 1 ? 1 : part;
+    } else {
+        w->reported = 1;
+    }
+}
+
+static void listen_to(pool *p, worker *w) {
+    if (w->reported) { /* nothing follows a last message but the end */
+        end_worker(p, w);
+        return;
+    }
+    ssize_t n = read(w->fd, (char *)&w->message + w->got, sizeof w->message - w->got);
+    if (n < 0 && errno == EINTR) return;
+    if (n <= 0) {
+        end_worker(p, w);
+        return;
+    }
+    w->got += (size_t)n;
+    if (w->got == sizeof w->message) take_message(p, w);
+}
+
+static void draw(pool *p) {
+    double done = (double)p->display.done;
+    for (size_t i = 0; i < p->n; i++) done += p->workers[i].pid != 0 ? p->workers[i].part : 0;
+    sweep_display_advance(&p->display, done);
+}
+
+/* Waits for news for at most a tenth of a second; a signal that came is the report's */
+static void wait_for_news(pool *p) {
+    for (size_t i = 0; i < p->n; i++)
+        p->polls[i] = (struct pollfd){p->workers[i].pid != 0 ? p->workers[i].fd : -1, POLLIN, 0};
+    if (poll(p->polls, (nfds_t)p->n, 100) > 0) {
+        for (size_t i = 0; i < p->n; i++)
+            if (p->workers[i].pid != 0 && p->polls[i].revents != 0) listen_to(p, &p->workers[i]);
+    }
+    const struct timespec now = {0, 0};
+    int got = sigtimedwait(&p->stops, NULL, &now);
+    if (got > 0) p->report->interrupted = got;
+}
+
+/* A run whose last message came has been written: it counts, whatever happens to its worker now */
+static void stop_workers(pool *p) {
+    for (size_t i = 0; i < p->n; i++)
+        if (p->workers[i].pid != 0) kill(p->workers[i].pid, SIGTERM);
+    for (size_t i = 0; i < p->n; i++) {
+        worker *w = &p->workers[i];
+        if (w->pid == 0) continue;
+        while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR) {
+        }
+        while (!w->reported && read(w->fd, &w->message, sizeof w->message) == (ssize_t)sizeof w->message)
+            take_message(p, w);
+        if (w->reported && w->message.news == SWEEP_WROTE) p->report->finished++;
+        close(w->fd);
+        *w = (worker){0};
+    }
+}
+
+static int run_pool(pool *p) {
+    int rc = 0;
+    while (rc == 0 && p->report->interrupted == 0 && (p->running > 0 || p->next < p->s->n_jobs)) {
+        rc = start_workers(p);
+        if (rc != 0) break;
+        draw(p);
+        wait_for_news(p);
+    }
+    stop_workers(p);
+    return rc;
+}
+
+/* An old database steps aside: renamed, so that nothing finished is lost */
+static int move_aside(const char *path, char *err) {
+    char aside[4096], head[16] = {0};
+    struct stat st;
+    if (lstat(path, &st) != 0) return 0;
+    FILE *file = fopen(path, "rb");
+    size_t got = file == NULL ? 0 : fread(head, 1, sizeof head, file);
+    if (file != NULL) fclose(file);
+    if (got != 0 && (got != sizeof head || memcmp(head, "SQLite format 3", 16) != 0))
+        return config_fail(err, path, NULL, "a file that is no database", "one that --force may move aside");
+    int n = snprintf(aside, sizeof aside, "%s~", path);
+    if (n < 0 || (size_t)n >= sizeof aside || rename(path, aside) != 0)
+        return config_fail(err, path, NULL, "a file that cannot be moved aside", "to keep it as PATH~");
+    return 0;
+}
+
+/* The folders of a path, made where missing */
+static int make_folders(const char *path, char *err) {
+    char folder[4096];
+    size_t n = strlen(path);
+    if (n >= sizeof folder) return config_fail(err, path, NULL, "a long path", "less than 4096 bytes");
+    memcpy(folder, path, n + 1);
+    for (char *p = folder + 1; *p != '\0'; p++) {
+        if (*p != '/') continue;
+        *p = '\0';
+        if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+            return config_fail(err, folder, NULL, strerror(errno), "a folder for the results");
+        *p = '/';
+    }
+    return 0;
+}
+
+/* Creates the database before any worker needs it; closed again, as SQLite must not cross a fork */
+static int prepare_database(const sweep *s, char *err) {
+    results *r = NULL;
+    if (s->options.force && !s->options.resume && move_aside(s->options.db_path, err) != 0) return -1;
+    if (make_folders(s->options.db_path, err) != 0) return -1;
+    if (results_open(&r, s->options.db_path, s->first->name, s->first->question, err) != 0) return -1;
+    results_close(r);
+    return 0;
+}
+
+int sweep_execute(sweep *s, sweep_report *report, char err[CONFIG_ERR_LEN]) {
+    *report = (sweep_report){.planned = s->n_jobs + s->skipped, .skipped = s->skipped};
+    if (prepare_database(s, err) != 0) return -1;
+    pool p = {.s = s, .n = s->options.jobs, .report = report, .err = err};
+    if (p.n > s->n_jobs) p.n = s->n_jobs;
+    p.workers = calloc(p.n + 1, sizeof *p.workers);
+    p.polls = calloc(p.n + 1, sizeof *p.polls);
+    int rc = p.workers == NULL || p.polls == NULL
+                 ? config_fail(err, "sweep", NULL, "no memory", "enough of it")
+                 : 0;
+    if (rc == 0) {
+        sigset_t before;
+        sigemptyset(&p.stops);
+        sigaddset(&p.stops, SIGINT);
+        sigaddset(&p.stops, SIGTERM);
+        sigaddset(&p.stops, SIGHUP);
+        sigprocmask(SIG_BLOCK, &p.stops, &before);
+        sweep_display_begin(&p.display, s);
+        rc = run_pool(&p);
+        sweep_display_end(&p.display);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+    }
+    free(p.workers);
+    free(p.polls);
+    return rc;
+}
