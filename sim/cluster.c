@@ -154,7 +154,6 @@ void cluster_close(cluster *c) {
     free(c->fn_books);
     free(c->rates);
     free(c->sums);
-    free(c->sums);
     free(c->share_bins);
     free(c->gpu_bins);
     free(c);

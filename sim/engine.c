@@ -146,6 +146,7 @@ static int open_tables(engine *e) {
     r->n_bins = (size_t)((s->duration_ns + s->bin_ns - 1) / s->bin_ns);
     e->result->fns = calloc(s->n_fns, sizeof *e->result->fns);
     r->islands = calloc(s->n_fns, sizeof *r->islands);
+    if (r->options->check) r->row_gpu_ns = calloc(s->n_gpus * s->rows_per_gpu, sizeof *r->row_gpu_ns);
     r->total = calloc(r->n_bins, sizeof *r->total);
     r->by_fn = calloc(s->timeline_fns * r->n_bins + 1, sizeof *r->by_fn);
     r->ledger = cluster_open(s);
@@ -191,6 +192,7 @@ static void close_engine(engine *e) {
     free(e->run.shares);
     free(e->run.changed_gpus);
     free(e->run.islands);
+    free(e->run.row_gpu_ns);
     free(e->run.total);
     free(e->run.by_fn);
     cluster_close(e->run.ledger);

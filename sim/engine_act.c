@@ -192,21 +192,6 @@ static const pol_pod *copy_pods(engine *e, uint32_t from, uint32_t to, size_t *n
     return e->view_pods;
 }
 
-static void check(const engine *e) {
-    cluster_check(e->run.ledger);
-    if (!e->run.shares) return;
-    for (size_t g = 0; g < e->run.setup->n_gpus; g++)
-        for (uint32_t r = 0; r < e->run.shares[g].n_rows; r++) {
-            double delivered = e->run.shares[g].row_gpu_ns[r];
-            if (delivered <= (double)e->now_ns * (1 + 1e-9) + 1) continue;
-            fprintf(stderr,
-                    "hassim: broken invariant at %" PRId64 " ns: GPU %zu row %" PRIu32
-                    " delivered %.0f ns of GPU time\n",
-                    e->now_ns, g, r, delivered);
-            abort();
-        }
-}
-
 void engine_act(engine *e, uint32_t fn, int64_t now_ns, pol_cause cause) {
     const engine_setup *s = e->run.setup;
     uint32_t from = fn == POL_ALL ? 0 : fn, to = fn == POL_ALL ? (uint32_t)s->n_fns : fn + 1;
@@ -225,7 +210,7 @@ void engine_act(engine *e, uint32_t fn, int64_t now_ns, pol_cause cause) {
     e->result->acts++;
     s->policy->act(e->run.policy, fn, &view);
     e->acting_fn = ENGINE_NO_ACT;
-    if (e->run.options->check) check(e);
+    if (e->run.options->check) cluster_check(e->run.ledger);
 }
 
 int engine_open_policy(engine *e, char err[ENGINE_ERR_LEN]) {

@@ -1,3 +1,5 @@
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +97,20 @@ static uint64_t hash_result(const engine_result *r) {
     return fold_double(fold_double(h, r->gpus_mean), r->cost_usd);
 }
 
+/* A row gives one GPU's worth of time at most. Batches that the end cut off are not counted, so what is
+ * counted lies in [0, end]. Under the token runtime ends are rounded up to ns, once per batch. */
+static void check_rows(const engine *e) {
+    const engine_setup *s = e->run.setup;
+    for (size_t r = 0; e->run.row_gpu_ns && r < s->n_gpus * s->rows_per_gpu; r++) {
+        uint64_t given = atomic_load(&e->run.row_gpu_ns[r]);
+        if (given <= (uint64_t)e->run.end_ns + e->result->events) continue;
+        fprintf(stderr,
+                "hassim: broken invariant: row %zu gave %" PRIu64 " ns of GPU time in %" PRId64 " ns\n", r,
+                given, e->run.end_ns);
+        abort();
+    }
+}
+
 int engine_collect(engine *e) {
     engine_result *out = e->result;
     engine_enter_releases(e, NEVER);
@@ -109,6 +125,7 @@ int engine_collect(engine *e) {
         out->cost_usd += out->fns[fn].cost_usd;
     }
     out->gpus_mean = cluster_gpus_mean(e->run.ledger);
+    check_rows(e);
     if (collect_bins(e) || collect_requests(e)) return -1;
     out->hash = hash_result(out);
     return 0;

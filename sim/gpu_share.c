@@ -6,14 +6,12 @@
 int gpu_share_open(gpu_share *s, uint32_t first_row, uint32_t n_rows) {
     *s = (gpu_share){.first_row = first_row, .n_rows = n_rows};
     s->row_demand = calloc(n_rows, sizeof *s->row_demand);
-    s->row_gpu_ns = calloc(n_rows, sizeof *s->row_gpu_ns);
-    return s->row_demand && s->row_gpu_ns ? 0 : -1;
+    return s->row_demand ? 0 : -1;
 }
 
 void gpu_share_close(gpu_share *s) {
     free(s->sharers);
     free(s->row_demand);
-    free(s->row_gpu_ns);
 }
 
 /* Takes the time since the last change off what each batch has left. */
@@ -25,7 +23,6 @@ static void advance(gpu_share *s, int64_t now_ns) {
         p->left_ns -= done;
         p->since_ns = now_ns;
         p->gpu_time_ns += done * p->demand;
-        s->row_gpu_ns[p->row - s->first_row] += done * p->demand;
     }
 }
 

@@ -20,7 +20,6 @@ typedef struct {
     uint32_t n, cap;
     double *row_demand; /* [rows]: scratch, and the demand of each row after the last change */
     uint32_t first_row, n_rows;
-    double *row_gpu_ns; /* [rows]: GPU time delivered, brought up to date at every change */
 } gpu_share;
 
 int gpu_share_open(gpu_share *s, uint32_t first_row, uint32_t n_rows); /* 0, or -1: out of memory */

@@ -237,6 +237,10 @@ static void complete(island *s, pod *p, int64_t now) {
     p->is_serving = 0;
     p->end_ns = NEVER;
     if (s->run->shares) gpu_share_leave(share_of(s, p), p, now);
+    if (s->run->row_gpu_ns)
+        atomic_fetch_add_explicit(&s->run->row_gpu_ns[p->row], (uint64_t)(p->gpu_time_ns + 0.5),
+                                  memory_order_relaxed);
+    p->gpu_time_ns = 0;
     uint32_t n = p->n_flight;
     s->in_system -= n;
     s->result->completed += n;
@@ -425,7 +429,6 @@ void island_begin_act(island *s, int64_t now, pol_cause cause) {
     s->is_acting = 0;
     s->act_cause = cause;
     s->act_ns = now;
-    if (cause == POL_TICK) s->unseen_ns = now + 1;
     if (now >= s->next_bin_ns) close_bins(s, now);
 }
 

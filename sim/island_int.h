@@ -34,6 +34,7 @@ typedef struct run { /* what all islands of a run share */
     uint32_t *changed_gpus; /* whose batches in flight have been retimed since the engine looked */
     size_t n_changed_gpus;
     struct island *islands;
+    atomic_uint_least64_t *row_gpu_ns; /* [rows]: GPU time that finished batches were given, when checked */
     live_bin *total;
     live_bin *by_fn; /* [timeline_fns * n_bins] */
     size_t n_bins;

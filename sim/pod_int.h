@@ -84,7 +84,7 @@ typedef struct pod {
     double demand;   /* token: d */
     double slow;     /* token: current factor */
     int64_t since_ns;
-    double gpu_time_ns; /* delivered in its life */
+    double gpu_time_ns; /* that the batch in flight is given: metered, in the end; token, so far */
 } pod;
 
 /* A pod that becomes ready at ready_ns with the quota of p. NULL: out of memory. */

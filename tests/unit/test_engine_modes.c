@@ -1,0 +1,232 @@
+/* Islands, the global oracle, eager visits and two threads must agree bit for bit, and every invariant must
+ * hold, on thousands of random small configs with a policy that does anything it may. */
+#include "engine_fixture.h"
+
+/* ---- a policy that acts at random, but only as a function of what a policy may know ---- */
+
+typedef struct {
+    uint64_t seen;    /* mixture of the counters at the last observation */
+    int64_t timer_ns; /* asked for; POL_NEVER */
+    uint64_t n_draws; /* of the host's uniform */
+} chaos_fn;
+
+typedef struct {
+    const pol_host *host;
+    uint32_t n_fns;
+    double act_part, kill_part;
+    chaos_fn fns[];
+} chaos;
+
+static const pol_param chaos_params[] = {{.key = "act_part", .max = 1},
+                                         {.key = "kill_part", .max = 1},
+                                         {.key = "global", .max = 1},
+                                         {.key = "tick_ms", .max = 1e6}};
+
+static pol_status chaos_open(pol_ctx **out, const pol_host *host, size_t n_fns, pol_mode mode,
+                             const double *values, uint32_t *flags, int64_t *tick_ns, char err[POL_ERR_LEN]) {
+    (void)mode, (void)err;
+    chaos *c = calloc(1, sizeof *c + n_fns * sizeof(chaos_fn));
+    if (!c) return POL_NO_MEM;
+    *c = (chaos){.host = host, .n_fns = (uint32_t)n_fns, .act_part = values[0], .kill_part = values[1]};
+    for (size_t i = 0; i < n_fns; i++) c->fns[i].timer_ns = POL_NEVER;
+    *flags = values[2] > 0 ? POL_GLOBAL : 0;
+    *tick_ns = (int64_t)values[3] * MS_NS;
+    *out = (pol_ctx *)c;
+    return POL_OK;
+}
+
+static double chance(chaos *c, uint32_t fn) {
+    return c->host->uniform(c->host->impl, fn, c->fns[fn].n_draws++);
+}
+
+static int chaos_observe(pol_ctx *ctx, const pol_obs *o, int64_t *next_ns) {
+    chaos *c = (chaos *)ctx;
+    chaos_fn *f = &c->fns[o->fn];
+    const uint64_t counters[] = {o->arrivals, o->completions, o->failures,     o->concurrency_ns,
+                                 o->queued,   o->pods_ready,  o->pods_starting};
+    uint64_t seen = 1;
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) seen = draw_mix(seen ^ counters[i]) + i;
+    int is_due = o->now_ns >= f->timer_ns, is_new = seen != f->seen;
+    f->seen = seen;
+    if (is_due) f->timer_ns = POL_NEVER;
+    if (is_new && draw_unit(draw_mix(seen)) < 0.2) f->timer_ns = o->now_ns + (int64_t)(seen % 7000) * MS_NS;
+    *next_ns = f->timer_ns;
+    return is_due || (is_new && draw_unit(draw_mix(seen + 1)) < c->act_part);
+}
+
+static uint32_t pick(chaos *c, uint32_t fn, uint32_t n) {
+    return (uint32_t)(chance(c, fn) * n);
+}
+
+static void chaos_start(chaos *c, uint32_t fn, const pol_view *v) {
+    uint32_t gpu = pick(c, fn, (uint32_t)v->n_gpus),
+             row = v->gpus[gpu].first_row + pick(c, fn, v->gpus[gpu].n_rows);
+    int align = chance(c, fn) < 0.7 && v->rows[row].sm_pct;
+    pol_action a = {.verb = POL_START,
+                    .fn = fn,
+                    .gpu = gpu,
+                    .row = chance(c, fn) < 0.2 ? POL_NEW_ROW : row,
+                    .sm_pct = align ? v->rows[row].sm_pct : 1 + pick(c, fn, 101),
+                    .quota_pct = 1 + pick(c, fn, 101),
+                    .batch_max = pick(c, fn, 6),
+                    .weight = pick(c, fn, 9),
+                    .reason = "chaos"};
+    c->host->plan(c->host->impl, &a);
+}
+
+static void chaos_change(chaos *c, uint32_t fn, const pol_view *v) {
+    double what = chance(c, fn);
+    pol_action a = {.verb = what < 0.3                  ? POL_STOP
+                            : what < 0.3 + c->kill_part ? POL_KILL
+                            : what < 0.9                ? POL_RESIZE
+                                                        : POL_ROUTE,
+                    .fn = fn,
+                    .quota_pct = 1 + pick(c, fn, 100),
+                    .balance = (pol_balance)pick(c, fn, 6),
+                    .pod_limit = pick(c, fn, 5),
+                    .queue_limit = chance(c, fn) < 0.3 ? 1 + pick(c, fn, 20) : 0,
+                    .reason = "chaos"};
+    if (v->n_pods) a.pod = v->pods[pick(c, fn, (uint32_t)v->n_pods)].id;
+    if (v->n_pods) a.fn = v->pods[pick(c, fn, (uint32_t)v->n_pods)].fn;
+    c->host->plan(c->host->impl, &a);
+}
+
+static void chaos_act(pol_ctx *ctx, uint32_t fn, const pol_view *v) {
+    chaos *c = (chaos *)ctx;
+    uint32_t of = fn == POL_ALL ? 0 : fn, n = 1 + pick(c, of, 3);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t target = fn == POL_ALL ? pick(c, of, c->n_fns) : fn;
+        if (v->n_pods == 0 || chance(c, of) < 0.5)
+            chaos_start(c, target, v);
+        else
+            chaos_change(c, target, v);
+    }
+}
+
+static void chaos_close(pol_ctx *ctx) {
+    free(ctx);
+}
+
+static const pol_ops chaos_policy = {.abi = POL_ABI,
+                                     .name = "chaos",
+                                     .params = chaos_params,
+                                     .n_params = 4,
+                                     .open = chaos_open,
+                                     .observe = chaos_observe,
+                                     .act = chaos_act,
+                                     .close = chaos_close};
+
+/* ---- random configs ---- */
+
+typedef struct {
+    uint64_t key, n;
+} chooser;
+
+static double unit(chooser *c) {
+    return draw_unit(draw_bits(c->key, c->n++));
+}
+static uint32_t below(chooser *c, uint32_t n) {
+    return (uint32_t)(unit(c) * n);
+}
+
+static dist random_dist(chooser *c, double mean) {
+    dist d = dist_constant(mean);
+    switch (below(c, 4)) {
+    case 0:
+        break;
+    case 1:
+        d = dist_exponential(mean);
+        break;
+    case 2:
+        d = dist_hyperexponential(mean, 2);
+        break;
+    default:
+        assert_int_equal(dist_lognormal(&d, mean, 0.3), 0);
+    }
+    return d;
+}
+
+static void randomise_fn(chooser *c, engine_fn *f, engine_fit *fit) {
+    fit->cold_start_ms = below(c, 3) ? 3000 * unit(c) : 0;
+    f->memory_mib = 100 + below(c, 6000);
+    f->batch_max = 1 + below(c, 5);
+    f->workers = 1 + below(c, 9);
+    f->batch_wait_ns = below(c, 2) ? (int64_t)below(c, 50) * MS_NS : 0;
+    f->overhead_ms = below(c, 3) ? random_dist(c, 30 * unit(c)) : dist_constant(0);
+    f->noise = random_dist(c, 1);
+    f->cold_start = random_dist(c, 1);
+    f->trace.shape = (trace_shape)below(c, 5);
+    f->trace.mean_rps = below(c, 4) ? 30 * unit(c) : 0.2 * unit(c);
+    for (size_t k = 0; k < 3; k++) f->report_slo_ns[k] = (int64_t)(k + 1) * 50 * MS_NS;
+}
+
+static double params[4];
+
+static void randomise(fixture *f, uint64_t config) {
+    chooser c = {.key = draw_key(20261122, (uint32_t)config, DRAW_POLICY)};
+    size_t n_fns = 1 + below(&c, 5), n_gpus = 1 + below(&c, 4);
+    double launch_ms = 2 + 10 * unit(&c);
+    fixture_open(f, fixture_flat_device(1 + 20 * unit(&c), 4 * unit(&c), launch_ms), n_gpus, n_fns,
+                 5 + below(&c, 25));
+    f->setup.seed = config;
+    f->setup.rows_per_gpu = 1 + below(&c, 3);
+    f->setup.runtime = below(&c, 3) ? ENGINE_METERED : ENGINE_TOKEN;
+    f->setup.oversubscribe = f->setup.runtime == ENGINE_TOKEN && below(&c, 2);
+    f->setup.billing = below(&c, 2) ? ENGINE_BILL_SHARE : ENGINE_BILL_WHOLE_GPU;
+    f->setup.warmup_ns = below(&c, 3) * SECOND_NS;
+    f->setup.drain_ns = below(&c, 4) * SECOND_NS;
+    int is_aligned = below(&c, 2) == 0; /* scrapes, ticks and windows at the same instants */
+    f->setup.scrape_ns = is_aligned ? SECOND_NS : (500 + below(&c, 5000)) * MS_NS;
+    f->setup.scrape_phase_ns = !is_aligned && below(&c, 2) ? below(&c, 3000) * MS_NS : 0;
+    f->setup.timeline_fns = below(&c, (uint32_t)n_fns + 1);
+    f->setup.n_report = 3;
+    f->setup.record_requests = (int)below(&c, 2);
+    f->setup.policy = &chaos_policy;
+    for (size_t i = 0; i < n_fns; i++) randomise_fn(&c, &f->fns[i], &f->fits[i]);
+    params[0] = 0.2 + 0.8 * unit(&c);
+    params[1] = below(&c, 2) ? 0.2 : 0;
+    params[2] = below(&c, 4) == 0;
+    params[3] = is_aligned ? 1000 * (1 + below(&c, 2)) : 100 + below(&c, 3000);
+    f->setup.params = params;
+}
+
+static uint64_t hash_of(fixture *f, engine_order order, unsigned threads, int eager, uint64_t *served) {
+    f->options = (engine_options){.order = order, .threads = threads, .eager = eager, .check = 1};
+    engine_result r = fixture_run(f);
+    uint64_t hash = r.hash;
+    for (size_t i = 0; i < r.n_fns; i++) *served += r.fns[i].completed;
+    engine_result_free(&r);
+    return hash;
+}
+
+static size_t n_configs(void) {
+    const char *n = getenv("HASSIM_TEST_CONFIGS");
+    return n ? (size_t)strtoul(n, NULL, 10) : 2500;
+}
+
+static void every_mode_gives_the_same_bits(void **state) {
+    (void)state;
+    uint64_t served = 0, configs_that_served = 0;
+    for (uint64_t config = 0; config < n_configs(); config++) {
+        fixture f;
+        randomise(&f, config);
+        uint64_t before = served;
+        uint64_t islands = hash_of(&f, ENGINE_ISLANDS, 1, 0, &served);
+        uint64_t other[] = {
+            hash_of(&f, ENGINE_GLOBAL, 1, 0, &served), hash_of(&f, ENGINE_ISLANDS, 1, 1, &served),
+            hash_of(&f, ENGINE_ISLANDS, 2, 0, &served), hash_of(&f, ENGINE_GLOBAL, 1, 1, &served)};
+        for (size_t k = 0; k < sizeof other / sizeof *other; k++)
+            if (other[k] != islands)
+                fail_msg("config %llu: %s differs from islands", (unsigned long long)config,
+                         (const char *[]){"global", "eager", "2 threads", "global eager"}[k]);
+        configs_that_served += served > before;
+        fixture_close(&f);
+    }
+    /* the comparison would be worth little if nothing ran */
+    assert_true(configs_that_served > n_configs() * 8 / 10);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_mode_gives_the_same_bits)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
