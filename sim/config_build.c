@@ -197,7 +197,7 @@ static int build_trace(builder *b, config_trace *t, const cJSON *trace, const ch
     t->format = string(trace, "format");
     t->spec.scale = 1;
     if (strcmp(t->format, "synthetic") == 0) {
-        snprintf(inner, sizeof inner, "%s.burst_s", place);
+        snprintf(inner, sizeof inner, "%.180s.burst_s", place);
         build_shape(t, trace);
         if (t->spec.burst_s > 0 && t->spec.burst_s >= t->spec.burst_every_s)
             return fail(b, inner, "no less than burst_every_s", "bursts shorter than their distance");
@@ -207,7 +207,7 @@ static int build_trace(builder *b, config_trace *t, const cJSON *trace, const ch
     t->spec.within = (trace_within)choice(trace, "within_minute", "uniform|even|bursty");
     t->spec.scale = number(trace, "scale", 1);
     t->spec.offset_s = number(trace, "offset_s", 0);
-    snprintf(inner, sizeof inner, "%s.path", place);
+    snprintf(inner, sizeof inner, "%.180s.path", place);
     t->path = file_of(b, string(trace, "path"), inner);
     return t->path == NULL ? -1 : 0;
 }
@@ -223,7 +223,7 @@ static int build_fn(builder *b, config_fn *f, const cJSON *item, const char *pla
     f->workers = count(item, "workers");
     f->batch_wait_ms = number(item, "batch_wait_ms", 0);
     f->slo_multiplier = number(item, "slo_multiplier", b->c->slo_multiplier);
-    snprintf(inner, sizeof inner, "%s.trace", place);
+    snprintf(inner, sizeof inner, "%.180s.trace", place);
     return build_trace(b, &f->trace, get(item, "trace"), inner);
 }
 
@@ -318,12 +318,12 @@ static int build_policy(builder *b, config_policy *p, cJSON *entry, const char *
     char inner[PLACE], expected[PLACE], quoted[CONFIG_FOUND_LEN];
     p->name = string(entry, "name");
     p->ops = policy_find(p->name);
-    snprintf(inner, sizeof inner, "%s.name", place);
+    snprintf(inner, sizeof inner, "%.180s.name", place);
     if (p->ops == NULL) return fail_policy(b, inner, p->name);
     p->mode = choice(entry, "mode", "corrected|artifact") == 0 ? POL_CORRECTED : POL_ARTIFACT;
     p->predictor = string(entry, "predictor");
     predictor unused;
-    snprintf(inner, sizeof inner, "%s.predictor", place);
+    snprintf(inner, sizeof inner, "%.180s.predictor", place);
     snprintf(expected, sizeof expected, "one of: %.150s", predictor_names());
     if (predictor_find(&unused, p->predictor, PREDICT_METERED) != 0)
         return fail(b, inner, config_quote(quoted, p->predictor), expected);
