@@ -16,15 +16,13 @@ static const struct argp_option options[] = {
      0},
     {"json", KEY_JSON, NULL, 0, "print JSON", 0},
     {"help", 'h', NULL, 0, "print this help", -1},
+    {"usage", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, -1},
     {0},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     compare_args *args = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->name = "hassim compare";
-        return 0;
     case 'b':
         args->baseline = arg;
         return 0;
@@ -56,11 +54,14 @@ int cli_compare(int argc, char **argv) {
                               "DB",
                               "Compare the policies of an experiment: each metric as mean and 95 % interval "
                               "over the seeds, and the "
-                              "ratios to a baseline, paired by seed.",
+                              "ratios to a baseline, paired by seed."
+                              "\vThe database is only read.",
                               NULL,
                               NULL,
                               NULL};
     compare_args args = {0};
+    char name[] = "hassim compare"; /* what argp and getopt begin their messages with */
+    argv[0] = name;
     if (argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &args)) return CLI_USAGE;
     if (args.help) return CLI_OK;
     char err[COMPARE_ERR_LEN];

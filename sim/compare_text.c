@@ -61,10 +61,11 @@ static cell ratio_cell(const compare_group *g, const compare_group *base, int me
     return c;
 }
 
-/* A label as the head of a column: without control characters, of bounded width. */
-static cell label_cell(const char *label, const char *prefix) {
+/* The head of a column, "kserve" or "kserve / has": without control characters, of bounded width. */
+static cell label_cell(const char *label, const char *divisor) {
     cell c;
-    snprintf(c.text, CELL_LEN, "%s%.*s", prefix, LABEL_MAX, label);
+    snprintf(c.text, CELL_LEN, "%.*s%s%.*s", LABEL_MAX, label, divisor ? " / " : "", LABEL_MAX,
+             divisor ? divisor : "");
     for (char *p = c.text; *p; p++)
         if ((unsigned char)*p < ' ' || *p == 0x7f) *p = '?';
     return c;
@@ -99,13 +100,13 @@ static void print_columns(FILE *out, const char *const *names, size_t n_lines, c
 enum { MEAN_LINES = COMPARE_METRICS + 2, RATIO_LINES = COMPARE_METRICS + 1 };
 
 static void fill_means(const compare_group *g, cell *column) {
-    column[0] = label_cell(g->label, "");
+    column[0] = label_cell(g->label, NULL);
     snprintf(column[1].text, CELL_LEN, "%zu", g->n_runs);
     for (int m = 0; m < COMPARE_METRICS; m++) column[m + 2] = mean_cell(g, m);
 }
 
 static void fill_ratios(const compare_table *t, const compare_group *g, cell *column) {
-    column[0] = label_cell(g->label, "");
+    column[0] = label_cell(g->label, t->baseline);
     for (int m = 0; m < COMPARE_METRICS; m++) column[m + 1] = ratio_cell(g, compare_int_baseline(t, g), m);
 }
 

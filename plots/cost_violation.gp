@@ -1,0 +1,55 @@
+data = ARG1
+load ARG4
+
+stats data using (column("cost_per_1k_usd")) name "cost" nooutput
+stats data using (column("violation_pct")) name "miss" nooutput
+stats data using (column("runs")) name "runs" nooutput
+stats data using (sqrt(column("cost_half2"))) name "cost_half" nooutput
+stats data using (sqrt(column("violation_half2"))) name "miss_half" nooutput
+
+# The legend stands below, three policies a line.
+key_rows = int((cost_blocks + 2) / 3)
+height = 3.65 + 0.19 * key_rows
+eval begin(5, height)
+
+# A ratio axis where policies are far apart and none is at zero; a bar that would reach zero then ends at the edge.
+far_apart(least, most) = least > 0 && most > 5 * least
+x_log = far_apart(cost_min, cost_max)
+y_log = far_apart(miss_min, miss_max)
+x_least = x_log ? cost_min / 2 : 0
+y_least = y_log ? miss_min / 2.5 : 0
+x_most = x_log ? cost_max * 2 : 1.2 * (cost_max + cost_half_max)
+y_most = y_log ? miss_max * 2.5 : miss_max > 0 ? 1.2 * (miss_max + miss_half_max) : 1
+set xrange [x_least : x_most > 0 ? x_most : 1]
+set yrange [y_least : y_most]
+if (x_log) {
+    set logscale x
+    set xtics ()
+    set for [e = -6:6] for [m in "1 2 5"] xtics add (sprintf("%g", m * 10.0**e) m * 10.0**e)
+}
+if (y_log) {
+    set logscale y
+    set ytics ()
+    set for [e = -6:2] for [m in "1 2 5"] ytics add (sprintf("%g", m * 10.0**e) m * 10.0**e)
+}
+
+at_least(value, floor) = value < floor ? floor : value
+x_low = "at_least(column('cost_per_1k_usd') - sqrt(column('cost_half2')), x_least)"
+x_high = "column('cost_per_1k_usd') + sqrt(column('cost_half2'))"
+y_low = "at_least(column('violation_pct') - sqrt(column('violation_half2')), y_least)"
+y_high = "column('violation_pct') + sqrt(column('violation_half2'))"
+
+set title (runs_max < 2 ? "Cost and SLO violations (one run each)" : \
+    sprintf("Cost and SLO violations: means of %s runs, bars: 95 %% intervals", \
+    runs_min == runs_max ? sprintf("%d", runs_max) : sprintf("%d to %d", runs_min, runs_max))) font ",11"
+set xlabel "cost, USD per 1,000 requests  (← cheaper)"
+set ylabel "SLO violations, % of requests  (← fewer)"
+set key at screen 0.5, screen 0.06 / height center bottom horizontal maxcols 3 Left reverse samplen 1.5 width 1
+set bmargin at screen (0.63 + 0.19 * key_rows) / height
+
+plot for [i = 1:cost_blocks] data index i-1 \
+    using "cost_per_1k_usd":"violation_pct":(@x_low):(@x_high):(@y_low):(@y_high) \
+    with xyerrorbars linecolor rgb colour[cycle(i)] linewidth 1.6 pointtype shape[cycle(i)] pointsize 1 \
+    title columnheader(1), \
+    for [i = 1:cost_blocks] data index i-1 using "cost_per_1k_usd":"violation_pct" \
+    with lines linecolor rgb colour[cycle(i)] linewidth 0.8 dashtype 3 notitle

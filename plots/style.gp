@@ -1,0 +1,31 @@
+# Common style: load it first, then "eval begin(width, height)" in inches opens the terminal.
+#
+# Colours are those of Okabe and Ito (Color Universal Design, 2008), told apart with any colour vision; point
+# shapes differ as well. Sizes suit one column of a paper: 9-point text at the width given.
+
+set encoding utf8
+set datafile separator tab
+set datafile missing "NaN"
+
+array colour[8] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0x000000, 0x999999]
+array shape[8] = [7, 5, 9, 13, 11, 15, 6, 4]
+cycle(i) = int(i - 1) % 8 + 1
+grey = 0x666666
+
+terminal(w, h) = ARG3 eq "svg" ? \
+    sprintf("set terminal svg enhanced size %d,%d font 'DejaVu Sans,Arial,sans-serif,12' background 'white' linewidth 1.2", w * 96, h * 96) : \
+    ARG3 eq "png" ? \
+    sprintf("set terminal pngcairo enhanced size %d,%d font 'DejaVu Sans,12' fontscale 1.56 linewidth 2.4 pointscale 1.8", w * 200, h * 200) : \
+    sprintf("set terminal pdfcairo enhanced size %gin,%gin font 'DejaVu Sans,9' fontscale 1 linewidth 1.2 pointscale 0.6", w, h)
+begin(w, h) = terminal(w, h) . "; set output ARG2"
+
+# Axes below and left only; a light grid behind the data.
+set border 3 back linecolor rgb grey linewidth 0.8
+set tics nomirror textcolor rgb 0x333333
+set grid xtics ytics linecolor rgb 0xdddddd linetype 1 linewidth 0.6
+set key noenhanced textcolor rgb 0x222222
+set style fill solid 0.25 noborder
+
+# A step of 1, 2 or 5 times a power of ten that cuts a range into at most four.
+decade(x) = 10.0**floor(log10(x))
+step_of(x) = x / decade(x) <= 1 ? decade(x) : x / decade(x) <= 2 ? 2 * decade(x) : x / decade(x) <= 5 ? 5 * decade(x) : 10 * decade(x)

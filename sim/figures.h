@@ -1,0 +1,40 @@
+/* figures.h - figures of a results database: one query and one gnuplot script each.
+ *
+ * A figure NAME is two files in the folder of plots: NAME.sql, one SELECT, and NAME.gp, which draws its rows.
+ * Adding a figure is adding these two. The rows go to NAME.tsv beside the pictures: tab-separated, NULL as
+ * "NaN". Rows must come sorted by the first column; where it changes a new gnuplot data set begins ("index"),
+ * headed by a line of the column names, with the first column's value in place of its name: what
+ * "title columnheader(1)" prints. gnuplot is called without a shell as
+ *
+ *     gnuplot --default-settings -c NAME.gp NAME.tsv PICTURE FORMAT style.gp
+ *
+ * so that ARG1..ARG4 are the data, the file to write, "svg", "png" or "pdf", and the common style. Files
+ * appear under their name only when they are whole.
+ */
+#ifndef FIGURES_H
+#define FIGURES_H
+
+#include <stdio.h>
+
+#define FIGURES_ERR_LEN 5120
+
+enum { FIGURES_SVG = 1, FIGURES_PNG = 2, FIGURES_PDF = 4 };
+
+typedef enum {
+    FIGURES_OK,
+    FIGURES_BAD_INPUT, /* database, name or folder */
+    FIGURES_FAILED,    /* gnuplot, disk, memory; or no figure had data */
+} figures_status;
+
+typedef struct {
+    const char *db_path, *plots_dir;
+    const char *out_dir; /* made if missing */
+    const char *only;    /* NULL: all */
+    unsigned formats;    /* FIGURES_SVG | ... */
+    FILE *paths;         /* one line per file written */
+    FILE *log;           /* one line per figure without data */
+} figures_request;
+
+figures_status figures_draw(const figures_request *request, char err[FIGURES_ERR_LEN]);
+
+#endif
