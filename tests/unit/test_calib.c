@@ -14,6 +14,7 @@
 #include "calib_csv.h"
 #include "calib_fit.h"
 #include "calib_int.h"
+#include "cli.h"
 
 static const char SHIPPED[] = HASSIM_ROOT "/calib/data/v100.json";
 static const char FACTS[] = HASSIM_ROOT "/calib/data/v100_facts.json";
@@ -332,6 +333,61 @@ static void refuses_bad_csv(void **state) {
     unlink("test_calib.csv");
 }
 
+static void refuses_bad_facts(void **state) {
+#define HEAD "{\"format\": \"hassim-facts-1\", \"device\": {}, \"series\": {}, \"csv_series\": \"s\", "
+    static const struct {
+        const char *text, *expected;
+    } bad[] = {
+        {"[]", "csv: (top): expected an object"},
+        {HEAD "\"defaults\": {}}", "csv: models: missing"},
+        {HEAD "\"defaults\": {\"x\": 1}, \"models\": {}}", "csv: defaults.x: unknown key"},
+        {HEAD "\"defaults\": {}, \"models\": {\"alexnet\": 1}}", "csv: models.alexnet: expected an object"},
+        {HEAD "\"defaults\": {}, \"models\": {\"alexnet\": {}}}", "csv: models.alexnet.parameters: missing"},
+        {HEAD "\"defaults\": {}, \"models\": {\"alexnet\": {\"parameters\": 1}}}",
+         "csv: models.alexnet: memory_mib: missing here and in defaults"},
+    };
+    static const char csv[] = "test_calib_alexnet.csv";
+    (void)state;
+    assert_int_equal(rename(write_csv("model,batch,sm_pct,quota_pct,latency_ms\nalexnet,1,5,100,1\n"), csv),
+                     0);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char err[CALIB_ERR_LEN] = "", *json;
+        assert_int_equal(calib_fit_files(&json, csv, write_csv(bad[i].text), err), -1);
+        assert_null(json);
+        if (!strstr(err, bad[i].expected)) fail_msg("case %zu: %s", i, err);
+    }
+    char err[CALIB_ERR_LEN] = "", *json;
+    const char *facts = write_csv(HEAD "\"defaults\": {}, \"models\": {\"b\": {\"points\": [[1, 2, 3]]}}}");
+#undef HEAD
+    assert_int_equal(calib_fit_files(&json, csv, facts, err), -1);
+    assert_non_null(strstr(err, "models.alexnet: missing"));
+    unlink("test_calib.csv");
+    unlink(csv);
+}
+
+/* hassim calib: exit codes, and a fit that writes all or nothing. */
+static void command_writes_all_or_nothing(void **state) {
+    static char out[] = "test_calib_out.json";
+    char *fit[] = {"calib", "fit", "test_calib.csv", "-o", out, NULL};
+    char *check[] = {"calib", "check", out, NULL};
+    char *none[] = {"calib", NULL}, *other[] = {"calib", "other", NULL};
+    char *info[] = {"calib", "info", "--model", "bert", NULL}, *help[] = {"calib", "fit", "--help", NULL};
+    (void)state;
+    unlink(out);
+    assert_int_equal(cli_calib(1, none), CLI_USAGE);
+    assert_int_equal(cli_calib(2, other), CLI_USAGE);
+    assert_int_equal(cli_calib(4, info), CLI_OK);
+    assert_int_equal(cli_calib(3, help), CLI_OK);
+    write_csv("model,batch,sm_pct,quota_pct,latency_ms\nalexnet,1,5,100,-1\n");
+    assert_int_equal(cli_calib(5, fit), CLI_USAGE);
+    assert_int_equal(access(out, F_OK), -1);
+    write_csv("model,batch,sm_pct,quota_pct,latency_ms\nalexnet,1,5,100,4\nalexnet,1,5,50,8\n");
+    assert_int_equal(cli_calib(5, fit), CLI_OK);
+    assert_int_equal(cli_calib(3, check), CLI_OK);
+    unlink("test_calib.csv");
+    unlink(out);
+}
+
 static int have_shared(void) {
     if (access(LATENCY, R_OK) == 0) return 1;
     print_message("skipped: %s is not there\n", LATENCY);
@@ -397,6 +453,8 @@ int main(void) {
         cmocka_unit_test(fit_finds_synthetic_parameters),
         cmocka_unit_test(fit_needs_full_quota),
         cmocka_unit_test(refuses_bad_csv),
+        cmocka_unit_test(refuses_bad_facts),
+        cmocka_unit_test(command_writes_all_or_nothing),
         cmocka_unit_test(shipped_comes_from_the_tool),
         cmocka_unit_test(shipped_errors_are_as_stated),
     };
