@@ -30,7 +30,7 @@ y_of(row) = height - top - (row - 1) * (panel_h + gap_y)
 margins(i, row) = sprintf("set lmargin at screen %g; set rmargin at screen %g; set tmargin at screen %g; set bmargin at screen %g", \
     x_of(i) / width, (x_of(i) + panel_w) / width, y_of(row) / height, (y_of(row) - panel_h) / height)
 axis(i, row, name, most) = margins(i, row) . \
-    sprintf("; set yrange [0 : %g]; set ytics %g format '%s'", 1.08 * most, step_of(most / 4), i == 1 ? "%g" : "") . \
+    sprintf("; set yrange [0 : %g]; set ytics %g format '%s'", 1.08 * most, step_of(most / 4.0), i == 1 ? "%g" : "") . \
     sprintf("; set xtics format '%s'; set xlabel '%s'", row == 4 ? "%g" : "", row == 4 ? x_name : "") . \
     (i == 1 ? sprintf("; set label 1 '%s' at screen %g, screen %g center rotate by 90; set key at graph 0, 1.03 left bottom Left reverse horizontal maxrows 1 samplen 1.5", \
         name, 0.16 / width, (y_of(row) - panel_h / 2) / height) : "; unset label 1; unset key")

@@ -60,9 +60,11 @@ int cli_compare(int argc, char **argv) {
                               NULL,
                               NULL};
     compare_args args = {0};
-    char name[] = "hassim compare"; /* what argp and getopt begin their messages with */
-    argv[0] = name;
-    if (argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &args)) return CLI_USAGE;
+    char name[] = "hassim compare", *given = argv[0];
+    argv[0] = name; /* what argp and getopt begin their messages with */
+    error_t bad = argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &args);
+    argv[0] = given;
+    if (bad) return CLI_USAGE;
     if (args.help) return CLI_OK;
     char err[COMPARE_ERR_LEN];
     if (compare_print(args.db, args.baseline, args.json ? COMPARE_JSON : COMPARE_TEXT, stdout, err)) {

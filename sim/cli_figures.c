@@ -100,8 +100,10 @@ int cli_figures(int argc, char **argv) {
     figures_args args = {
         .request = {
             .out_dir = "figures", .formats = FIGURES_SVG | FIGURES_PNG, .paths = stdout, .log = stderr}};
-    char name[] = "hassim figures"; /* what argp and getopt begin their messages with */
-    argv[0] = name;
-    if (argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &args)) return CLI_USAGE;
+    char name[] = "hassim figures", *given = argv[0];
+    argv[0] = name; /* what argp and getopt begin their messages with */
+    error_t bad = argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &args);
+    argv[0] = given;
+    if (bad) return CLI_USAGE;
     return args.help ? CLI_OK : draw(&args.request);
 }
