@@ -44,7 +44,7 @@ static figures_status keep_picture(const char *part, const char *picture, const 
 static figures_status plot(const figures_request *request, const char *name, char *data_path, char *format,
                            char err[FIGURES_ERR_LEN]) {
     char script[FIGURES_PATH_LEN], style[FIGURES_PATH_LEN], picture[FIGURES_PATH_LEN], part[FIGURES_PATH_LEN];
-    char suffix[8];
+    char suffix[16];
     snprintf(suffix, sizeof suffix, ".%s", format);
     if (figures_int_path(script, request->plots_dir, name, ".gp", err) ||
         figures_int_path(style, request->plots_dir, "style", ".gp", err) ||
