@@ -6,20 +6,23 @@ stats data using (column("violation_pct")) name "miss" nooutput
 stats data using (column("runs")) name "runs" nooutput
 stats data using (sqrt(column("cost_half2"))) name "cost_half" nooutput
 stats data using (sqrt(column("violation_half2"))) name "miss_half" nooutput
+stats data using (column("cost_per_1k_usd") - sqrt(column("cost_half2"))) name "cost_low" nooutput
+stats data using (column("violation_pct") - sqrt(column("violation_half2"))) name "miss_low" nooutput
 
 # The legend stands below, three policies a line.
 key_rows = int((cost_blocks + 2) / 3)
 height = 3.65 + 0.19 * key_rows
 eval begin(5, height)
 
-# A ratio axis where policies are far apart and none is at zero; a bar that would reach zero then ends at the edge.
-far_apart(least, most) = least > 0 && most > 5 * least
-x_log = far_apart(cost_min, cost_max)
-y_log = far_apart(miss_min, miss_max)
-x_least = x_log ? cost_min / 2 : 0
-y_least = y_log ? miss_min / 2.5 : 0
-x_most = x_log ? cost_max * 2 : 1.2 * (cost_max + cost_half_max)
-y_most = y_log ? miss_max * 2.5 : miss_max > 0 ? 1.2 * (miss_max + miss_half_max) : 1
+# A ratio axis where policies are far apart and no interval reaches zero. Otherwise intervals are cut at zero:
+# neither quantity can be less.
+far_apart(low, least, most) = low > 0 && most > 5 * least
+x_log = far_apart(cost_low_min, cost_min, cost_max)
+y_log = far_apart(miss_low_min, miss_min, miss_max)
+x_least = x_log ? cost_low_min / 1.5 : 0
+y_least = y_log ? miss_low_min / 1.5 : 0
+x_most = x_log ? (cost_max + cost_half_max) * 1.5 : 1.2 * (cost_max + cost_half_max)
+y_most = y_log ? (miss_max + miss_half_max) * 1.5 : miss_max > 0 ? 1.2 * (miss_max + miss_half_max) : 1
 set xrange [x_least : x_most > 0 ? x_most : 1]
 set yrange [y_least : y_most]
 if (x_log) {

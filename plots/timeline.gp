@@ -2,14 +2,18 @@ data = ARG1
 load ARG4
 
 stats data using (column("t_s") + column("step_s")) name "time" nooutput
-stats data using (column("arrivals_rps")) name "arrivals" nooutput
-stats data using (column("capacity_rps")) name "capacity" nooutput
-stats data using (column("gpus")) name "gpus" nooutput
-stats data using (column("share_gpus")) name "share" nooutput
-stats data using (column("pods_ready") + column("pods_starting")) name "pods" nooutput
-stats data using (column("queued")) name "queue" nooutput
 stats data using (column("warmup_s")) name "warmup" nooutput
 stats data using (column("seed")) name "seed" nooutput
+
+# Axes fit what counts: a start from nothing during the warm-up may leave the panel.
+from = warmup_max < time_max ? warmup_max : 0
+counted(name) = column("t_s") >= from ? column(name) : NaN
+stats data using (counted("arrivals_rps")) name "arrivals" nooutput
+stats data using (counted("capacity_rps")) name "capacity" nooutput
+stats data using (counted("gpus")) name "gpus" nooutput
+stats data using (counted("share_gpus")) name "share" nooutput
+stats data using (counted("pods_ready") + column("pods_starting")) name "pods" nooutput
+stats data using (counted("queued")) name "queue" nooutput
 
 # One column of panels per policy, four rows; all of a row share their axis. In inches:
 n = time_blocks
@@ -70,7 +74,7 @@ do for [i = 1:n] {
 
     eval axis(i, 2, "GPUs", gpus_most)
     plot data index k using @t:"gpus" with fillsteps fillcolor rgb 0xb9dcf2 fillstyle solid 1 title "occupied", \
-        data index k using @t:"share_gpus" with steps linecolor rgb colour[1] linewidth 1.6 title "allocated (SM × quota)"
+        data index k using @t:"share_gpus" with steps linecolor rgb colour[1] linewidth 1.6 title "SM × quota"
 
     eval axis(i, 3, "pods", pods_most)
     plot data index k using @t:(column("pods_ready") + column("pods_starting")) with fillsteps fillcolor rgb colour[5] title "starting", \

@@ -1,9 +1,9 @@
 -- What happened over time, under each policy? The lowest seed at the first grid point, all functions together,
--- in at most 600 steps: means over a step, but the greatest queue.
+-- in at most 200 steps: means over a step, but the greatest queue.
 WITH first AS (
     SELECT id, label, seed, warmup_s, min(plan) OVER (PARTITION BY label) AS place,
            row_number() OVER (PARTITION BY label ORDER BY seed, id) AS nth,
-           (SELECT count(*) / 600 + 1 FROM timeline WHERE run_id = run.id AND fn IS NULL) AS step
+           (SELECT count(*) / 200 + 1 FROM timeline WHERE run_id = run.id AND fn IS NULL) AS step
     FROM run
     WHERE grid = (SELECT grid FROM run ORDER BY plan, grid LIMIT 1)
 )
