@@ -44,6 +44,7 @@ typedef struct {
     const char *name;  /* NULL in functions_from */
     const char *model; /* NULL in functions_from */
     uint32_t count;
+    double zipf;         /* the copies' rates fall as k^-zipf */
     uint32_t memory_mib; /* 0: the calibration's */
     uint32_t batch_max, workers;
     double batch_wait_ms;

@@ -218,6 +218,7 @@ static int build_fn(builder *b, config_fn *f, const cJSON *item, const char *pla
     f->name = string(item, "name");
     f->model = string(item, "model");
     f->count = count(item, "count");
+    f->zipf = number(item, "zipf", 0);
     f->memory_mib = count(item, "memory_mib");
     f->batch_max = count(item, "batch_max");
     f->workers = count(item, "workers");

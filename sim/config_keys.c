@@ -50,6 +50,8 @@ static const config_key keys[] = {
     {"functions[].model", CONFIG_STRING, 0, 0, NULL, "", "", NULL, "a model of the devices' calibrations"},
     {"functions[].count", CONFIG_INTEGER, 1, 1000000, NULL, "1", "", NULL,
      "that many copies, NAME-1 and on, with arrivals of their own"},
+    {"functions[].zipf", CONFIG_NUMBER, 0, 5, NULL, "0", "", NULL,
+     "popularity of the copies: the k-th one's rate falls as k^-zipf, their mean stays"},
     {"functions[].memory_mib", CONFIG_INTEGER, 1, 1048576, NULL, "(the calibration's)", "MiB", NULL,
      "GPU memory of a pod"},
     {"functions[].batch_max", CONFIG_INTEGER, 1, CALIB_BATCH_MAX, NULL, "4", "", NULL,

@@ -282,10 +282,21 @@ static const char *copy_name(builder *b, const char *name, uint32_t copy) {
     return text;
 }
 
+/* The mean of k^-zipf over the copies */
+static double mean_popularity(const config_fn *f) {
+    double sum = 0;
+    for (uint32_t i = 0; i < f->count; i++) sum += pow(i + 1.0, -f->zipf);
+    return sum / f->count;
+}
+
 static int add_entry(builder *b, const config_fn *f, const char *place) {
     trace_spec spec;
     if (build_trace(b, &f->trace, place, &spec) != 0) return -1;
+    const double mean = mean_popularity(f), mean_rps = spec.mean_rps, scale = spec.scale;
     for (uint32_t i = 0; i < f->count; i++) {
+        const double popularity = pow(i + 1.0, -f->zipf) / mean;
+        spec.mean_rps = mean_rps * popularity;
+        spec.scale = scale * popularity;
         const char *name = f->count == 1 ? f->name : copy_name(b, f->name, i);
         if (name == NULL) return fail_memory(b);
         if (add_fn(b, f, name, f->model, &spec, place) != 0) return -1;
