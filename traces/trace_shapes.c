@@ -40,9 +40,10 @@ static size_t even_next(trace_source *base, int64_t *ns, size_t cap) {
     even_source *s = (even_source *)base;
     double end = (double)base->end_ns;
     size_t n = 0;
+    if (!(s->rate_rps > 0)) return 0;
     for (; n < cap; n++) {
         double at = (double)(s->given + 1) * 1e9 / s->rate_rps;
-        if (!(at < end)) break;
+        if (at >= end) break;
         ns[n] = (int64_t)at;
         s->given++;
     }
