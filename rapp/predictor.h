@@ -16,7 +16,7 @@
 
 typedef enum { PREDICT_METERED, PREDICT_TOKEN } predict_runtime;
 
-typedef struct {
+typedef struct predictor {
     const char *name;
     predict_runtime runtime;
     /* mean time from launch to result of one batch that starts at a random moment, alone on its row; < 0:

@@ -1,4 +1,4 @@
-#include "act_heap.h"
+#include "act_heap_int.h"
 
 #include <stdlib.h>
 

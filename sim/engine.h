@@ -89,11 +89,11 @@ typedef struct {
     size_t n_report;
     const pol_ops *policy;
     pol_mode mode;
-    const double *params;       /* [policy->n_params] */
-    const predictor *predictor; /* what the policy asks */
-    size_t timeline_fns;        /* the first so many functions get a timeline of their own */
-    size_t actions_max;         /* at most so many are kept; the rest is counted */
-    int record_requests;        /* keep every request */
+    const double *params;              /* [policy->n_params] */
+    const struct predictor *predictor; /* what the policy asks */
+    size_t timeline_fns;               /* the first so many functions get a timeline of their own */
+    size_t actions_max;                /* at most so many are kept; the rest is counted */
+    int record_requests;               /* keep every request */
 } engine_setup;
 
 typedef struct {

@@ -7,11 +7,11 @@
 #ifndef ENGINE_INT_H
 #define ENGINE_INT_H
 
-#include "act_heap.h"
+#include "act_heap_int.h"
 #include "engine.h"
 #include "island_int.h"
-#include "thread_pool.h"
-#include "winner_tree.h"
+#include "thread_pool_int.h"
+#include "winner_tree_int.h"
 
 #define ENGINE_NO_ACT (UINT32_MAX - 1)
 

@@ -1,4 +1,4 @@
-#include "gpu_share.h"
+#include "gpu_share_int.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 
 #include "cluster.h"
-#include "gpu_share.h"
+#include "gpu_share_int.h"
 #include "pod_int.h"
 
 typedef struct { /* one bin of the timeline, as all islands add to it: integer sums commute */

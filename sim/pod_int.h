@@ -14,7 +14,7 @@
  *   token    max(G, f) alone. Batches in flight on one GPU slow each other: with d = G / max(G, f) the part
  * of the time in which a batch needs its row's SMs, a row asks for D = sum of d, and every batch of the row
  *            takes max(1, D) times as long; likewise the rows' widths, weighted by min(1, D), when they sum
- * to more than 100 %. So the GPU time delivered to a row never exceeds the elapsed time. (gpu_share.c)
+ * to more than 100 %. So the GPU time delivered to a row never exceeds the elapsed time. (gpu_share_int.h)
  */
 #ifndef POD_INT_H
 #define POD_INT_H

@@ -1,4 +1,4 @@
-#include "thread_pool.h"
+#include "thread_pool_int.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

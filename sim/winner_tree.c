@@ -1,4 +1,4 @@
-#include "winner_tree.h"
+#include "winner_tree_int.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
-/* act_heap.h - what must be entered in the ledger in global order: acts, and places that stopped pods free.
+/* act_heap_int.h - what must be entered in the ledger in global order: acts, and places that stopped pods free.
  * Private to the engine. A binary heap; keys are unique, so the order does not depend on who was pushed
  * first. */
-#ifndef ACT_HEAP_H
-#define ACT_HEAP_H
+#ifndef ACT_HEAP_INT_H
+#define ACT_HEAP_INT_H
 
 #include <stddef.h>
 #include <stdint.h>

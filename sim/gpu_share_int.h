@@ -1,12 +1,12 @@
-/* gpu_share.h - how batches in flight on one GPU slow each other under the token runtime (pod_int.h).
+/* gpu_share_int.h - how batches in flight on one GPU slow each other under the token runtime (pod_int.h).
  * Private.
  *
  * A share lists the pods that have a batch on the GPU. When one joins, leaves or changes its quota, what the
  * others have left is brought up to date and their ends are set anew. Floating point, in one fixed order: the
  * order in which the batches were launched.
  */
-#ifndef GPU_SHARE_H
-#define GPU_SHARE_H
+#ifndef GPU_SHARE_INT_H
+#define GPU_SHARE_INT_H
 
 #include "pod_int.h"
 

@@ -1,10 +1,10 @@
-/* winner_tree.h - which of n functions has the earliest event: the global order's queue. Private to the
+/* winner_tree_int.h - which of n functions has the earliest event: the global order's queue. Private to the
  * engine.
  *
  * A tournament over n leaves. A leaf's key is (time, kind); equal keys go to the lower index. Changing a leaf
  * replays the matches on its way to the root: log2 n comparisons, no allocation. */
-#ifndef WINNER_TREE_H
-#define WINNER_TREE_H
+#ifndef WINNER_TREE_INT_H
+#define WINNER_TREE_INT_H
 
 #include <stddef.h>
 #include <stdint.h>
