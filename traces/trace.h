@@ -112,7 +112,7 @@ void trace_add_minutes(const trace_file *file, size_t index, uint64_t *counts, s
  * first function of the file) to an index. */
 int trace_select(const trace_file *file, const char *select, size_t *index, char err[TRACE_ERR_LEN]);
 
-/* The arrivals of function number fn of a run. fn and seed key the draws. A source takes about 100 bytes (300
+/* The arrivals of function number fn of a run. fn and seed key the draws. A source takes about 100 bytes (200
  * where a minute holds more than 64 arrivals), however many arrivals it gives. */
 int trace_source_open(trace_source **out, const trace_spec *spec, uint64_t seed, uint32_t fn,
                       char err[TRACE_ERR_LEN]);

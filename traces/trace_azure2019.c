@@ -40,9 +40,10 @@ static uint32_t count_zeros(const char *at, const char *end, uint32_t most) {
 }
 
 static int scan_count(const trace_lines *lines, const char **at, uint32_t *count, char *err) {
-    if (trace_scan_comma(lines, at, err)) return -1;
-    const char *c = *at;
+    const char *c = *at + 1;
     uint64_t n = 0;
+    if (**at != ',') return trace_scan_comma(lines, at, err);
+    *at = c;
     for (; *c >= '0' && *c <= '9' && n <= TRACE_MAX_MINUTE; c++) n = n * 10 + (uint64_t)(*c - '0');
     if (n > TRACE_MAX_MINUTE) return trace_fail_at(lines, *at, "a count of at most 1000000000", err);
     if (c == *at || (c < lines->end && *c != ','))
@@ -55,7 +56,7 @@ static int scan_count(const trace_lines *lines, const char **at, uint32_t *count
 static int read_counts(trace_file *file, const trace_lines *lines, const char *at, uint32_t n_minutes,
                        uint32_t fn, char *err) {
     int64_t last = -1;
-    trace_counts_begin(file, fn);
+    if (trace_counts_begin(file, fn, n_minutes, err)) return -1;
     for (uint32_t m = 0; m < n_minutes; m++) {
         uint32_t zeros = count_zeros(at, lines->end, n_minutes - m), count = 0;
         at += 2 * (size_t)zeros;
@@ -63,10 +64,10 @@ static int read_counts(trace_file *file, const trace_lines *lines, const char *a
         if (m == n_minutes) break;
         if (scan_count(lines, &at, &count, err)) return -1;
         if (!count) continue;
-        if (trace_counts_put(file, fn, m - last, count, err)) return -1;
+        trace_counts_put(file, fn, m - last, count);
         last = m;
     }
-    if (trace_counts_end(file, err)) return -1;
+    trace_counts_end(file);
     return trace_scan_end(lines, at, err);
 }
 
@@ -125,8 +126,7 @@ static int merge_row(trace_file *file, uint32_t fn, trace_row old, bool same_tri
     file->counts_used = file->rows[fn].data;
     file->rows[fn].data = old.data;
     trace_add_minutes(file, fn, sum, n_minutes);
-    trace_counts_begin(file, fn);
-    int rc = 0;
+    int rc = trace_counts_begin(file, fn, n_minutes, err);
     int64_t last = -1;
     for (uint32_t m = 0; m < n_minutes && !rc; m++) {
         if (!sum[m]) continue;
@@ -134,11 +134,12 @@ static int merge_row(trace_file *file, uint32_t fn, trace_row old, bool same_tri
             rc = trace_fail(err, "duplicate rows add up to %llu in minute %u, expected at most %d",
                             (unsigned long long)sum[m], m + 1, TRACE_MAX_MINUTE);
         else
-            rc = trace_counts_put(file, fn, m - last, (uint32_t)sum[m], err);
+            trace_counts_put(file, fn, m - last, (uint32_t)sum[m]);
         last = m;
     }
     free(sum);
-    return rc ? rc : trace_counts_end(file, err);
+    if (!rc) trace_counts_end(file);
+    return rc;
 }
 
 static int read_invocation_row(trace_file *file, invocations *in, const trace_lines *lines, char *err) {

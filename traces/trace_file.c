@@ -67,28 +67,32 @@ int trace_file_add(trace_file *file, const char *key, size_t len, size_t name_le
     return 0;
 }
 
-static int put_digits(trace_file *file, uint64_t value, char *err) {
-    if (trace_grow((void **)&file->counts, &file->counts_capacity, file->counts_used + 10, 1, err)) return -1;
-    for (; value >= 128; value >>= 7) file->counts[file->counts_used++] = (uint8_t)(value | 128);
-    file->counts[file->counts_used++] = (uint8_t)value;
-    return 0;
+static uint8_t *put_digits(uint8_t *at, uint64_t value) {
+    for (; value >= 128; value >>= 7) *at++ = (uint8_t)(value | 128);
+    *at++ = (uint8_t)value;
+    return at;
 }
 
-void trace_counts_begin(trace_file *file, uint32_t fn) {
+int trace_counts_begin(trace_file *file, uint32_t fn, size_t n_minutes, char *err) {
+    enum { MINUTE_BYTES_MAX = 3 + 5 }; /* distance below 2^21, count below 2^32 */
     file->rows[fn].data = file->counts_used;
     file->rows[fn].count = 0;
     file->rows[fn].max_minute = 0;
+    return trace_grow((void **)&file->counts, &file->counts_capacity,
+                      file->counts_used + MINUTE_BYTES_MAX * n_minutes + 1, 1, err);
 }
 
-int trace_counts_put(trace_file *file, uint32_t fn, int64_t distance, uint32_t count, char *err) {
+void trace_counts_put(trace_file *file, uint32_t fn, int64_t distance, uint32_t count) {
     trace_row *row = &file->rows[fn];
+    uint8_t *at = file->counts + file->counts_used;
     row->count += count;
     if (count > row->max_minute) row->max_minute = count;
-    return put_digits(file, (uint64_t)distance, err) || put_digits(file, count, err) ? -1 : 0;
+    at = put_digits(put_digits(at, (uint64_t)distance), count);
+    file->counts_used = (size_t)(at - file->counts);
 }
 
-int trace_counts_end(trace_file *file, char *err) {
-    return put_digits(file, 0, err);
+void trace_counts_end(trace_file *file) {
+    file->counts[file->counts_used++] = 0;
 }
 
 static int compare_ns(const void *a, const void *b) {

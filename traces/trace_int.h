@@ -92,9 +92,10 @@ struct trace_file {
 /* The key identifies a function; its name is the last name_len bytes. */
 int trace_file_add(trace_file *file, const char *key, size_t len, size_t name_len, uint32_t *fn, bool *is_new,
                    char *err);
-void trace_counts_begin(trace_file *file, uint32_t fn);
-int trace_counts_put(trace_file *file, uint32_t fn, int64_t distance, uint32_t count, char *err);
-int trace_counts_end(trace_file *file, char *err);
+/* Makes room for this many minutes, so that putting cannot fail. */
+int trace_counts_begin(trace_file *file, uint32_t fn, size_t n_minutes, char *err);
+void trace_counts_put(trace_file *file, uint32_t fn, int64_t distance, uint32_t count);
+void trace_counts_end(trace_file *file);
 
 typedef struct {
     int64_t ns;
