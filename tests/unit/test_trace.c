@@ -53,6 +53,22 @@ static void runs_of_zeros_lose_nothing(void **state) {
     sample_close(&dir);
 }
 
+static void numbers_after_zeros_are_whole_cells(void **state) {
+    (void)state;
+    static const char head[] = "HashOwner,HashApp,HashFunction,Trigger,1,2,3,4\n";
+    char text[128], err[TRACE_ERR_LEN];
+    sample_dir dir;
+    sample_open(&dir);
+    snprintf(text, sizeof text, "%so,a,f,http,0,0,0,05\n", head);
+    trace_file *file = sample_trace("azure2019", sample_write(&dir, "trace.csv", text));
+    assert_int_equal(trace_function_at(file, 0).count, 5);
+    trace_close(file);
+    snprintf(text, sizeof text, "%so,a,f,http,0,0,0,0x\n", head);
+    assert_int_equal(trace_open(&file, "azure2019", sample_write(&dir, "trace.csv", text), err), -1);
+    assert_non_null(strstr(err, ":2:18: found \"0x\", expected a whole number"));
+    sample_close(&dir);
+}
+
 static void durations_and_memory_are_joined(void **state) {
     (void)state;
     sample_dir dir;
@@ -462,6 +478,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(minute_counts_are_read),
         cmocka_unit_test(runs_of_zeros_lose_nothing),
+        cmocka_unit_test(numbers_after_zeros_are_whole_cells),
         cmocka_unit_test(durations_and_memory_are_joined),
         cmocka_unit_test(public_names_find_their_siblings),
         cmocka_unit_test(duplicate_rows_add_up_and_repeats_do_not),
