@@ -667,7 +667,8 @@ static const char *const GROW = "prediction above capacity: quota", *const SHRIN
 /* Free quota of the pod's row, as the bookkeeping has it. */
 static uint32_t free_quota(const job *j, const pod *p) {
     int is_ghost = choice(j->ctx, ROWS) == GHOST && p->id > 0;
-    return j->view->rows[is_ghost ? j->view->gpus[p->gpu].first_row : p->row].quota_free_pct;
+    uint32_t free_pct = j->view->rows[is_ghost ? j->view->gpus[p->gpu].first_row : p->row].quota_free_pct;
+    return free_pct < 100 - p->quota_pct ? free_pct : 100 - p->quota_pct;
 }
 
 /* The artifact's: the first step that gains enough, else the last one, be it a hole in the table. */
@@ -1136,7 +1137,11 @@ static void act_on(pol_ctx *ctx, uint32_t fn, const pol_view *view, const pol_po
     if (view->cause == POL_BEGIN && ctx->min_pods > 0) start_initial(&j, "initial pod");
     if (view->cause == POL_ARRIVAL && alive(&j) == 0) start_initial(&j, "arrival without a pod");
     if (view->cause == POL_TICK) decide(&j);
+    uint16_t seen = s->pods;
     summarise(&j);
+    /* A pod that leaves before the next tick has never been seen: that tick may be skipped, so it must not
+     * find pods missing. */
+    if (view->cause == POL_ARRIVAL) s->pods = seen;
 }
 
 static void has_act(pol_ctx *ctx, uint32_t fn, const pol_view *view) {

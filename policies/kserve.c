@@ -117,7 +117,7 @@ static const pol_param params[N_PARAMS] = {
         {"scale_down_delay_s", "s", "fewer pods must be desired for so long", NULL, {0, 0}, 0, 3600, 0},
 };
 
-enum { LOOK_AHEAD = 256, ACTIVATOR_QUEUE = 10000, QUEUE_DEPTH_FACTOR = 10 };
+enum { LOOK_AHEAD = 256, ACTIVATOR_QUEUE = 10000, QUEUE_DEPTH_FACTOR = 10, PODS_MAX = 1000000 };
 
 typedef struct {          /* one function between ticks */
     uint64_t integral_ns; /* of concurrency, as last seen */
@@ -190,7 +190,7 @@ static void update_panic(const pol_ctx *ctx, fn_state *s, double wanted, double 
 /* The recommendation before delay and bounds. */
 static uint32_t recommend(const pol_ctx *ctx, fn_state *s, double stable, double panic) {
     double ready = s->ready > 1 ? s->ready : 1;
-    double least = floor(ready / ctx->down_rate), most = ceil(ready * ctx->up_rate);
+    double least = floor(ready / ctx->down_rate), most = fmin(ceil(ready * ctx->up_rate), PODS_MAX);
     double wanted = ceil(panic / ctx->target);
     uint32_t by_stable = (uint32_t)clamp(ceil(stable / ctx->target), least, most);
     uint32_t by_panic = (uint32_t)clamp(wanted, least, most);
@@ -367,7 +367,7 @@ static void begin(pol_ctx *ctx, fn_state *s, uint32_t fn, const pol_view *view) 
 static void wake(pol_ctx *ctx, fn_state *s, uint32_t fn, const pol_view *view) {
     if (count_pods(view) > 0) return;
     catch_up(ctx, s, fn, (uint32_t)((view->now_ns - 1) / ctx->tick_ns));
-    s->zero_tick = 0;
+    s->zero_tick = s->flat = 0; /* not settled: grace is counted again */
     start_pods(ctx, fn, view, 1, "arrival without a pod");
 }
 
