@@ -93,8 +93,16 @@ static int scan_text(const source *s) {
     return 0;
 }
 
+/* Where cJSON wanted a key's quote it stands one behind: on the second character after '{' or ',' */
+static int is_behind_key(const source *s, size_t at) {
+    if (at < 2 || at >= s->len || strchr("{[,:\" \t\r\n0123456789-", s->text[at - 1]) != NULL) return 0;
+    for (at -= 2; at > 0 && strchr(" \t\r\n", s->text[at]) != NULL;) at--;
+    return s->text[at] == '{' || s->text[at] == ',';
+}
+
 static void fail_syntax(const source *s, const char *end) {
     size_t at = end == NULL ? 0 : (size_t)(end - s->text);
+    at -= (size_t)is_behind_key(s, at);
     char one[8] = {0}, found[CONFIG_FOUND_LEN] = "the end of the text";
     if (at < s->len) {
         size_t n = utf8_length((const unsigned char *)s->text + at, s->len - at);

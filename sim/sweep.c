@@ -130,6 +130,16 @@ static int skip_finished(sweep *s, char *err) {
                    : 0;
 }
 
+/* --force moves only what we may have written: a SQLite file, or an empty one */
+static int check_movable(const char *path, char *err) {
+    char head[16] = {0};
+    FILE *file = fopen(path, "rb");
+    size_t got = file == NULL ? 1 : fread(head, 1, sizeof head, file);
+    if (file != NULL) fclose(file);
+    if (got == 0 || (got == sizeof head && memcmp(head, "SQLite format 3", sizeof head) == 0)) return 0;
+    return config_fail(err, path, NULL, "a file that is no database", "one that --force may move aside");
+}
+
 /* What an existing file means: 0 go on, -1 refused */
 static int check_database(sweep *s, char *err) {
     struct stat st;
@@ -139,7 +149,7 @@ static int check_database(sweep *s, char *err) {
         return config_fail(err, o->db_path, NULL, "something that is no file",
                            "a results database, or nothing");
     if (o->resume) return skip_finished(s, err);
-    return o->force ? 0
+    return o->force ? check_movable(o->db_path, err)
                     : config_fail(err, o->db_path, NULL, "existing results",
                                   "--resume (makes what is missing), --force (begins anew and keeps them as "
                                   "PATH~) or another -o");

@@ -186,14 +186,9 @@ static int run_pool(pool *p) {
 
 /* An old database steps aside: renamed, so that nothing finished is lost */
 static int move_aside(const char *path, char *err) {
-    char aside[4096], head[16] = {0};
+    char aside[4096];
     struct stat st;
     if (lstat(path, &st) != 0) return 0;
-    FILE *file = fopen(path, "rb");
-    size_t got = file == NULL ? 0 : fread(head, 1, sizeof head, file);
-    if (file != NULL) fclose(file);
-    if (got != 0 && (got != sizeof head || memcmp(head, "SQLite format 3", 16) != 0))
-        return config_fail(err, path, NULL, "a file that is no database", "one that --force may move aside");
     int n = snprintf(aside, sizeof aside, "%s~", path);
     if (n < 0 || (size_t)n >= sizeof aside || rename(path, aside) != 0)
         return config_fail(err, path, NULL, "a file that cannot be moved aside", "to keep it as PATH~");

@@ -246,6 +246,8 @@ static const broken broken_texts[] = {
     {"{\"a\":1\n \"b\":2}", ":2:2: found"},
     {"{\"a\":tru}", ":1:6: found \"t\""},
     {"{\"a\":NaN}", ":1:6: found \"N\""},
+    {"[1, 2x]", ":1:6: found \"x\""},
+    {"{ a:1}", ":1:3: found \"a\""},
     {"{'a':1}", ":1:2: found \"'\""},
     {"{\"a\":1} x", ":1:9: found more text"},
     {"{\"a\":\"\\ud800\"}", ":1:"},
