@@ -269,14 +269,11 @@ static void live_through(const pol_ctx *ctx, fn_state *s, uint32_t fn, uint64_t 
     evaluate(ctx, s, fn, s->tick);
 }
 
-/* Ticks that were skipped: nothing was to be seen and nothing to be done. */
+/* Ticks that were skipped: nothing was to be seen and nothing to be done. Once settled the rings hold one
+ * value. */
 static void catch_up(const pol_ctx *ctx, fn_state *s, uint32_t fn, uint32_t last) {
     while (s->tick < last && !is_settled(ctx, s)) live_through(ctx, s, fn, s->integral_ns);
-    if (s->tick >= last) return;
-    s->tick = last;
-    for (uint32_t i = 0; i <= ctx->stable_ticks; i++) *slot(ctx, fn, i) = s->integral_ns;
-    for (uint32_t i = 0; ctx->delayed && i < ctx->delay_ticks; i++)
-        ctx->delayed[(size_t)fn * ctx->delay_ticks + i] = s->undelayed;
+    if (s->tick < last) s->tick = last;
 }
 
 /* The first tick after s at which act would do something, or that cannot be foreseen. s is a copy. */

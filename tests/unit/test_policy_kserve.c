@@ -115,7 +115,8 @@ static void test_to_zero_with_grace_and_back(void **unused) {
     mock *m = opened(2, "min_scale", 0.0, NULL);
     m->cold_start_ns = 9 * MOCK_S;
     m->loads[0] = block(requests, 2, 10, 11);
-    requests->arrival_ns[1] = 301 * MOCK_S - 1;
+    m->host.scrape_phase_ns = MOCK_S / 2;
+    requests->arrival_ns[1] = 302 * MOCK_S - 1; /* later than the last scrape before the tick */
     requests->end_ns[1] = 311 * MOCK_S;
     mock_begin(m);
     assert_int_equal(pods_at(m, 100), 1);
