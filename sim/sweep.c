@@ -1,6 +1,7 @@
 /* sweep.c - planning a sweep: everything checked, nothing written. */
 #include "sweep.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -111,23 +112,54 @@ void sweep_describe(const sweep *s, const sweep_job *job, char *out, size_t len)
              (unsigned long long)s->first->seeds[job->seed], is_plain ? "" : ", ", is_plain ? "" : grid);
 }
 
+/* Runs of this label, grid point and seed, whatever they were made from; -1: unreadable */
+static int count_namesakes(sqlite3 *db, const results_run *run) {
+    sqlite3_stmt *stmt = NULL;
+    int n = -1;
+    if (sqlite3_prepare_v2(db, "SELECT count(*) FROM run WHERE label = ? AND grid = ? AND seed = ?", -1,
+                           &stmt, NULL) == SQLITE_OK &&
+        sqlite3_bind_text(stmt, 1, run->label, -1, SQLITE_STATIC) == SQLITE_OK &&
+        sqlite3_bind_text(stmt, 2, run->grid, -1, SQLITE_STATIC) == SQLITE_OK &&
+        sqlite3_bind_int64(stmt, 3, (sqlite3_int64)run->seed) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        n = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    return n;
+}
+
+/* 1: the database has the job's run; 0: not; -1: it cannot be read, or has one made from other inputs, beside
+ * which a new one could not be compared */
+static int is_finished(const sweep *s, const sweep_job *job, results *r, sqlite3 *db, char *err) {
+    char found[440], run_name[400];
+    const results_run run = sweep_identity(s, job);
+    int has = results_has_run(r, &run), namesakes = has == 0 ? count_namesakes(db, &run) : 0;
+    if (has < 0 || namesakes < 0)
+        return config_fail(err, s->options.db_path, NULL, "a database that cannot be read", "results");
+    if (namesakes == 0) return has;
+    sweep_describe(s, job, run_name, sizeof run_name);
+    snprintf(found, sizeof found, "a run of %s from other inputs", run_name);
+    return config_fail(err, s->options.db_path, NULL, found,
+                       "runs of this config, trace, calibration and version, or --force or another -o");
+}
+
 /* Drops the jobs that the database has */
 static int skip_finished(sweep *s, char *err) {
     results *r = NULL;
+    sqlite3 *db = NULL;
     if (results_open(&r, s->options.db_path, s->first->name, s->first->question, err) != 0) return -1;
     size_t kept = 0;
     int has = 0;
+    if (sqlite3_open_v2(s->options.db_path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+        has = config_fail(err, s->options.db_path, NULL, "a database that cannot be read", "results");
     for (size_t i = 0; has >= 0 && i < s->n_jobs; i++) {
-        results_run run = sweep_identity(s, &s->jobs[i]);
-        has = results_has_run(r, &run);
+        has = is_finished(s, &s->jobs[i], r, db, err);
         if (has == 0) s->jobs[kept++] = s->jobs[i];
     }
+    sqlite3_close(db);
     results_close(r);
     s->skipped = s->n_jobs - kept;
     s->n_jobs = kept;
-    return has < 0 ? config_fail(err, s->options.db_path, NULL, "a database that cannot be read",
-                                 "results of this experiment")
-                   : 0;
+    return has < 0 ? -1 : 0;
 }
 
 /* --force moves only what we may have written: a SQLite file, or an empty one */

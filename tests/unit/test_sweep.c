@@ -228,6 +228,25 @@ static void existing_results_are_not_touched(void **state) {
     assert_int_equal(count_runs(p), N_RUNS);
 }
 
+/* Beside them the new runs could not be compared */
+static void resume_refuses_other_inputs(void **state) {
+    place *p = *state;
+    const char *set = "duration_s=19";
+    char err[CONFIG_ERR_LEN];
+    sweep_options o = options_of(p);
+    execute(p, &o);
+    config_close(p->doc);
+    assert_int_equal(config_parse(&p->doc, "c.json", text, strlen(text), &set, 1, err), 0);
+    o.resume = 1;
+    refuse_plan(p, &o, "sub/r.db: found a run of has, seed 1, {\"slo_multiplier\":2} from other inputs");
+    set = "seeds=4"; /* adds runs, changes none */
+    config_close(p->doc);
+    assert_int_equal(config_parse(&p->doc, "c.json", text, strlen(text), &set, 1, err), 0);
+    sweep_report r = execute(p, &o);
+    assert_int_equal(r.skipped, N_RUNS);
+    assert_int_equal(r.finished, 4);
+}
+
 static void other_files_are_not_moved(void **state) {
     const place *p = *state;
     char sub[96];
@@ -305,6 +324,7 @@ int main(void) {
         TEST(a_silent_exit_is_a_failure),
         TEST(an_interrupt_keeps_what_is_finished),
         TEST(existing_results_are_not_touched),
+        TEST(resume_refuses_other_inputs),
         TEST(other_files_are_not_moved),
         TEST(planning_writes_nothing),
         TEST(only_names_policies),
