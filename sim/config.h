@@ -64,6 +64,8 @@ typedef struct {
     pol_mode mode;
     const char *predictor, *billing;
     engine_billing bill;
+    engine_runtime runtime; /* the cluster's, or by mode */
+    int oversubscribe;
     double scrape_s, metrics_phase_s;
     double *params; /* [ops->n_params] */
     char *json;     /* its entry with defaults, as text; the policy's hash is of it */
@@ -80,8 +82,6 @@ typedef struct {
     config_gpus *gpus;
     size_t n_gpus; /* entries, not GPUs */
     uint32_t rows_per_gpu;
-    int oversubscribe;
-    engine_runtime runtime;
     const char *prices;     /* the price list's file; NULL: the shipped one */
     const char *provider;   /* in it; NULL: its only one */
     const char *slo_device; /* as config_gpus.device */

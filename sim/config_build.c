@@ -126,9 +126,8 @@ static int build_cluster(builder *b, const cJSON *cluster) {
     }
     if (total > 1e6) return fail(b, "cluster.gpus", "more than 1000000 GPUs", "at most 1000000 in all");
     c->rows_per_gpu = count(cluster, "rows_per_gpu");
-    c->oversubscribe = cJSON_IsTrue(get(cluster, "oversubscribe"));
-    c->runtime = choice(cluster, "runtime", "metered|token") == 0 ? ENGINE_METERED : ENGINE_TOKEN;
-    if (c->oversubscribe && c->runtime != ENGINE_TOKEN)
+    const char *runtime = string(cluster, "runtime");
+    if (cJSON_IsTrue(get(cluster, "oversubscribe")) && runtime != NULL && strcmp(runtime, "metered") == 0)
         return fail(b, "cluster.oversubscribe", "true with the metered runtime",
                     "false, or runtime \"token\": only the token runtime models oversubscription");
     return 0;
@@ -314,6 +313,16 @@ static double metric(const cJSON *entry, const cJSON *root, const char *key, dou
     return number(get(entry, "metrics"), key, number(cluster, key, if_missing));
 }
 
+/* Each system brings its own runtime, unless the cluster's config gives one to all. */
+static void build_runtime(config_policy *p, const cJSON *cluster) {
+    const cJSON *oversubscribe = get(cluster, "oversubscribe");
+    int is_token = string(cluster, "runtime") == NULL ? p->mode == POL_ARTIFACT
+                                                      : choice(cluster, "runtime", "metered|token") == 1;
+    p->runtime = is_token ? ENGINE_TOKEN : ENGINE_METERED;
+    p->oversubscribe =
+        is_token && (oversubscribe == NULL ? p->mode == POL_ARTIFACT : cJSON_IsTrue(oversubscribe));
+}
+
 static int build_policy(builder *b, config_policy *p, cJSON *entry, const char *place) {
     const cJSON *root = b->c->root;
     char inner[PLACE], expected[PLACE], quoted[CONFIG_FOUND_LEN];
@@ -331,6 +340,7 @@ static int build_policy(builder *b, config_policy *p, cJSON *entry, const char *
     p->billing = string(entry, "billing");
     if (p->billing == NULL) p->billing = p->ops->billing;
     p->bill = strcmp(p->billing, "share") == 0 ? ENGINE_BILL_SHARE : ENGINE_BILL_WHOLE_GPU;
+    build_runtime(p, get(root, "cluster"));
     p->scrape_s = metric(entry, root, "scrape_s", p->ops->scrape_s);
     p->metrics_phase_s = metric(entry, root, "phase_s", 0);
     return config_params(p, entry, b->c->file, place, b->err);

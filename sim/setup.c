@@ -366,12 +366,14 @@ static int build_fns(builder *b) {
 static int build_predictors(builder *b) {
     setup *s = b->s;
     const config *c = b->c;
-    predict_runtime runtime = c->runtime == ENGINE_TOKEN ? PREDICT_TOKEN : PREDICT_METERED;
     s->predictors = calloc(c->n_policies, sizeof *s->predictors);
     if (s->predictors == NULL) return fail_memory(b);
-    for (size_t i = 0; i < c->n_policies; i++)
-        if (predictor_find(&s->predictors[i], c->policies[i].predictor, runtime) != 0)
-            return fail(b, "policies", c->policies[i].predictor, "a known predictor");
+    for (size_t i = 0; i < c->n_policies; i++) {
+        const config_policy *p = &c->policies[i];
+        predict_runtime runtime = p->runtime == ENGINE_TOKEN ? PREDICT_TOKEN : PREDICT_METERED;
+        if (predictor_find(&s->predictors[i], p->predictor, runtime) != 0)
+            return fail(b, "policies", p->predictor, "a known predictor");
+    }
     return 0;
 }
 
@@ -421,8 +423,8 @@ void setup_engine(const setup *s, size_t policy, uint64_t seed, engine_setup *ou
                           .gpus = s->gpus,
                           .n_gpus = s->n_gpus,
                           .rows_per_gpu = c->rows_per_gpu,
-                          .oversubscribe = c->oversubscribe,
-                          .runtime = c->runtime,
+                          .oversubscribe = p->oversubscribe,
+                          .runtime = p->runtime,
                           .billing = p->bill,
                           .fns = s->fns,
                           .n_fns = s->n_fns,

@@ -157,7 +157,8 @@ static const mistake mistakes[] = {
     {"policies.has.mode=faithful", ": policies[0].mode: found the string \"faithful\""},
     {"policies.has.billing=free", ": policies[0].billing: found the string \"free\""},
     /* what belongs together */
-    {"cluster.oversubscribe=true", ": cluster.oversubscribe: found true with the metered runtime"},
+    {"cluster={\"gpus\": [{\"device\": \"v100-16gb\"}], \"oversubscribe\": true, \"runtime\": \"metered\"}",
+     ": cluster.oversubscribe: found true with the metered runtime"},
     {"functions.f.trace.path=t.csv",
      ": functions[0].trace.path: found the string \"t.csv\", expected this key only"},
     {"functions.f.trace.amplitude=0.5", ": functions[0].trace.amplitude: found 0.5, expected this key only"},
