@@ -25,13 +25,17 @@
  * Capability of a pod, by the switch `capability`:
  *   table      1000 / (lat + overhead_ms) * (b + 1) / 2, lat from the hard-coded table, a hole gives 0
  *   formula    the same with the predictor's latency
- *   sustained  what a pod can really sustain: max over batches k = 1..b of min(T_k, W / (o + h_k L_k)).
- *              T_k: batches of k back to back. L_k: time of one. o: overhead outside the GPU. W: workers,
- * each of which holds one request through o, a wait, and L_k. Those that meet a busy GPU wait half a service
- * on average, so h_k = 1.5, but 1 for k = 1, where the GPU is found idle. The largest of the smaller of both
- * is the batch size at which handlers and GPU are in balance. With formula and sustained, only batches count
- * that leave room for waiting: o + slo_services * L_k <= SLO; if not even batch 1 on a whole GPU does, those
- * within 10 % of its time. A configuration with none has capability 0 and is not used.
+ *   sustained  what a pod can really sustain within the SLO: the most over batches k = 1..b of X_k, cut back
+ *              for the wait. Back to back, a batch of k takes S_k (under the metered runtime more than one
+ *              that finds its quota unused). Each of W workers holds one request through the overhead o, the
+ *              rest of the batch under way, if any of the other W - 1 is in it, and its own batch:
+ *              H_k = o + (1 + v / 2) S_k with v = (W - 1) / W. So X_k = min(k / S_k, W / H_k): what the GPU
+ * or the handlers do, whichever is less. At a load of r X_k, requests wait as in M/D/c on average (taken as
+ * half of M/M/c), c being k or W by which of them binds; the cut is to the largest r, at most
+ * scale_up_threshold, that keeps o + (1 + v) S_k + slo_waits * wait <= SLO: the tail meets a batch that has
+ * just begun, and three mean waits are 95 % of exponential ones. C = r X_k / scale_up_threshold, as scale-up
+ * comes at that share of C. An SLO that even a whole GPU meets at less than a quarter of its load only is
+ * relaxed, by quarters, until it does. A configuration of capability 0 is not used.
  *
  * A new pod (corrected) takes, of the configurations (SM, quota) that cover the gap, one within 10 % of the
  * best capability per SM x quota, the smallest such. It goes to the least occupied GPU in use where a row of
@@ -65,7 +69,7 @@ enum {
     PROCESS_NOISE,
     MEASUREMENT_NOISE,
     MIN_BUFFER_RPS,
-    SLO_SERVICES,
+    SLO_WAITS,
     OVERHEAD_MS,
     REQUIRED_RPS,
     INITIAL_SM_PCT,
@@ -127,7 +131,7 @@ static const pol_param params[N_PARAMS] = {
     [PROCESS_NOISE] = {"process_noise", "(1/s)^2", "Q of the filter", NULL, {1, 1}, 1e-6, 1e6, 0},
     [MEASUREMENT_NOISE] = {"measurement_noise", "(1/s)^2", "R of the filter", NULL, {10, 10}, 1e-6, 1e6, 0},
     [MIN_BUFFER_RPS] = {"min_buffer_rps", "1/s", "least excess of the prediction", NULL, {5, 5}, 0, 1e6, 0},
-    [SLO_SERVICES] = {"slo_services", "", "service times that must fit the SLO", NULL, {2, 2}, 1, 100, 0},
+    [SLO_WAITS] = {"slo_waits", "", "mean waits that must fit the SLO", NULL, {3, 3}, 0, 100, 0},
     [OVERHEAD_MS] =
         {"overhead_ms", "ms", "per batch, capability table and formula", NULL, {70, 70}, 0, 1e5, 0},
     [REQUIRED_RPS] =
@@ -218,7 +222,7 @@ typedef struct { /* one function between ticks */
 typedef struct { /* capabilities of a class of equal functions on one device kind */
     uint32_t fn, device;
     int is_used;
-    double limit_ns; /* service time that meets the SLO */
+    double slo_ns; /* the function's, or what can be met */
     double cell[GRID][GRID];
 } cap_class;
 
@@ -473,39 +477,71 @@ static double overhead_ns(const pol_ctx *ctx, uint32_t fn, uint32_t device) {
     return ctx->host->overhead_ms(ctx->host->impl, fn, device) * 1e6;
 }
 
-static double latency_limit_ns(const job *j, uint32_t device) {
-    double room = ((double)j->spec->slo_ns - overhead_ns(j->ctx, j->fn, device)) / j->ctx->v[SLO_SERVICES];
-    double nearest = 1.1 * ask_latency_ns(j, device, 1, 100, 100);
-    return room > nearest ? room : nearest;
-}
-
 /* (b + 1) / 2 requests per batch, each batch costs its latency and a constant. */
 static double formula_rps(const pol_ctx *ctx, double latency_ms, uint32_t batch) {
     return 1000.0 / (latency_ms + ctx->v[OVERHEAD_MS]) * ((double)batch + 1.0) / 2.0;
 }
 
-static double sustained_rps(const job *j, uint32_t device, uint32_t batch, uint32_t sm_pct,
-                            uint32_t quota_pct, double limit_ns) {
+/* Probability that an arrival at c servers, each busy a share rho of the time, has to wait (Erlang C). */
+static double erlang_c(uint32_t c, double rho) {
+    double load = c * rho, blocked = 1;
+    for (uint32_t i = 1; i <= c; i++) blocked = load * blocked / (i + load * blocked);
+    return blocked / (1 - rho * (1 - blocked));
+}
+
+/* The largest share, of 32 up to most, of the rate at which c servers are saturated, that keeps the mean wait
+ * within wait_ns. Service times hardly vary: half the wait of exponential ones. */
+static double load_within(double saturated_rps, uint32_t c, double wait_ns, double most) {
+    for (int step = 32; step > 0; step--) {
+        double rho = most * step / 32;
+        if (0.5 * erlang_c(c, rho) * 1e9 / (saturated_rps * (1 - rho)) <= wait_ns) return rho;
+    }
+    return 0;
+}
+
+/* With batches of k; < 0: unknown. */
+static double sustained_rps_in(const job *j, uint32_t device, uint32_t k, uint32_t sm_pct, uint32_t quota_pct,
+                               double slo_ns) {
     const pol_host *h = j->ctx->host;
-    double best = 0, overhead = overhead_ns(j->ctx, j->fn, device);
+    double workers = j->spec->workers, up = j->ctx->v[UP_THRESHOLD], waits = j->ctx->v[SLO_WAITS];
+    double gpu = h->throughput_rps(h->impl, j->fn, device, k, sm_pct, quota_pct);
+    if (gpu <= 0) return -1;
+    double overhead = overhead_ns(j->ctx, j->fn, device), service = k * 1e9 / gpu;
+    double others = (workers - 1) / workers, most = up < 0.99 ? up : 0.99;
+    double handlers = workers * 1e9 / (overhead + (1 + others / 2) * service);
+    double slack = slo_ns - (overhead + (1 + others) * service), saturated = gpu < handlers ? gpu : handlers;
+    if (slack < 0) return 0;
+    double wait_ns = waits > 0 ? slack / waits : INFINITY;
+    return saturated * load_within(saturated, gpu < handlers ? k : j->spec->workers, wait_ns, most) / most;
+}
+
+static double sustained_rps(const job *j, uint32_t device, uint32_t batch, uint32_t sm_pct,
+                            uint32_t quota_pct, double slo_ns) {
+    double best = 0;
     for (uint32_t k = 1; k <= batch; k++) {
-        double service = ask_latency_ns(j, device, k, sm_pct, quota_pct);
-        if (service <= 0 || service > limit_ns) break;
-        double gpu = h->throughput_rps(h->impl, j->fn, device, k, sm_pct, quota_pct);
-        double held = overhead + (k > 1 ? 1.5 : 1.0) * service;
-        double handlers = (double)j->spec->workers * 1e9 / held;
-        double rps = gpu < handlers ? gpu : handlers;
+        double rps = sustained_rps_in(j, device, k, sm_pct, quota_pct, slo_ns);
+        if (rps < 0) break;
         if (rps > best) best = rps;
     }
     return best;
 }
 
 static double ask_capability(const job *j, uint32_t device, uint32_t batch, uint32_t sm_pct,
-                             uint32_t quota_pct, double limit_ns) {
+                             uint32_t quota_pct, double slo_ns) {
     if (choice(j->ctx, CAPABILITY) == SUSTAINED)
-        return sustained_rps(j, device, batch, sm_pct, quota_pct, limit_ns);
+        return sustained_rps(j, device, batch, sm_pct, quota_pct, slo_ns);
     double latency = ask_latency_ns(j, device, batch, sm_pct, quota_pct);
-    return latency <= 0 || latency > limit_ns ? 0 : formula_rps(j->ctx, latency * 1e-6, batch);
+    double total = latency + overhead_ns(j->ctx, j->fn, device);
+    return latency <= 0 || total > slo_ns ? 0 : formula_rps(j->ctx, latency * 1e-6, batch);
+}
+
+/* The SLO, or, where a whole GPU meets it at less than a quarter of its load, the next within reach. */
+static double feasible_slo_ns(const job *j, uint32_t device) {
+    double slo_ns = (double)j->spec->slo_ns;
+    double whole = ask_capability(j, device, j->spec->batch_max, 100, 100, INFINITY);
+    while (ask_capability(j, device, j->spec->batch_max, 100, 100, slo_ns) < whole / 4)
+        slo_ns = 1.25 * slo_ns + 1e6;
+    return slo_ns;
 }
 
 static int is_same_class(const job *j, const cap_class *c, uint32_t device) {
@@ -526,7 +562,7 @@ static uint64_t class_hash(const pol_fn *spec, uint32_t device) {
 static cap_class *class_of(job *j, uint32_t device) {
     cap_class *c = &j->ctx->classes[class_hash(j->spec, device) & (j->ctx->n_classes - 1)];
     if (c->is_used && is_same_class(j, c, device)) return c;
-    *c = (cap_class){.fn = j->fn, .device = device, .is_used = 1, .limit_ns = latency_limit_ns(j, device)};
+    *c = (cap_class){.fn = j->fn, .device = device, .is_used = 1, .slo_ns = feasible_slo_ns(j, device)};
     for (int sm = 0; sm < GRID; sm++)
         for (int quota = 0; quota < GRID; quota++) c->cell[sm][quota] = -1;
     return c;
@@ -542,9 +578,9 @@ static double capability(job *j, uint32_t device, uint32_t batch, uint32_t sm_pc
     if (!j->caps || j->caps->device != device) j->caps = class_of(j, device);
     cap_class *c = j->caps;
     if (batch != j->spec->batch_max || sm_pct % GRID_PCT || quota_pct % GRID_PCT)
-        return ask_capability(j, device, batch, sm_pct, quota_pct, c->limit_ns);
+        return ask_capability(j, device, batch, sm_pct, quota_pct, c->slo_ns);
     double *cell = &c->cell[sm_pct / GRID_PCT - 1][quota_pct / GRID_PCT - 1];
-    if (*cell < 0) *cell = ask_capability(j, device, batch, sm_pct, quota_pct, c->limit_ns);
+    if (*cell < 0) *cell = ask_capability(j, device, batch, sm_pct, quota_pct, c->slo_ns);
     return *cell;
 }
 

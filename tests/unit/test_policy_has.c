@@ -255,21 +255,39 @@ static void forget(job *j) {
     memset(j->ctx->classes, 0, j->ctx->n_classes * sizeof *j->ctx->classes);
 }
 
+static void test_waiting_probability(void **unused) {
+    (void)unused;
+    check_near(erlang_c(1, 0.7), 0.7, 1e-12);         /* M/M/1: the utilisation */
+    check_near(erlang_c(2, 0.5), 1.0 / 3, 1e-12);     /* 2 rho^2 / (1 + rho) */
+    check_near(erlang_c(3, 2.0 / 3), 4.0 / 9, 1e-12); /* textbook: 3 servers, 2 Erlang */
+}
+
+/* SM 100, quota 100: batches of 7, 10, 13, 16 ms. Overhead 70 ms. */
 static void test_sustained_capability_balances_handlers_and_gpu(void **unused) {
     (void)unused;
     mock *m = opened(POL_CORRECTED, 1, 1);
     job j = {.ctx = m->ctx, .s = m->ctx->fns, .spec = m->fns};
-    /* SM 100, quota 100: services of 7, 10, 13, 16 ms; 8 handlers; overhead 70 ms.
-     * k = 1: min(1000 / 7, 8000 / 77) = 103.9; k = 2: min(200, 8000 / 85) = 94.1; less with more. */
-    check_near(capability(&j, 0, 4, 100, 100), 8000.0 / 77, 1e-6);
-    m->fns[0].workers = 64;
-    m->fns[0].slo_ns = 90000000; /* room for 2 x 10 ms: batches of 1 and 2 */
+    /* 8 handlers, far from the SLO. k = 1: held 70 + 23 / 16 * 7 ms, 8 / 80.0625 ms = 99.9 < 142.9. */
+    m->fns[0].slo_ns = 5000000000;
+    check_near(capability(&j, 0, 4, 100, 100), 8000 / 80.0625, 1e-6);
+    /* Enough handlers: batches of 4. */
+    m->fns[0].workers = 1000;
     forget(&j);
-    check_near(capability(&j, 0, 4, 100, 100), 200, 1e-6);
-    m->fns[0].slo_ns = 1; /* cannot be met: 10 % more than the fastest, batch 1 */
+    check_near(capability(&j, 0, 4, 100, 100), 250, 1e-6);
+    /* One handler, no one else to wait for. */
+    m->fns[0].workers = 1;
     forget(&j);
-    check_near(capability(&j, 0, 4, 100, 100), 1000.0 / 7, 1e-6);
-    check_near(capability(&j, 0, 4, 100, 80), 0, 0);
+    check_near(capability(&j, 0, 4, 100, 100), 1000.0 / 77, 1e-6);
+    /* M/D/1 at load r waits r / (1 - r) * 77 / 2 ms; three of that within 115.5 ms: r = 1 / 2, of 0.9. */
+    m->fns[0].slo_ns = 192500000;
+    forget(&j);
+    check_near(capability(&j, 0, 4, 100, 100), 1000.0 / 77 * 0.5 / 0.9, 1000.0 / 77 / 32);
+    /* Out of reach: relaxed until a whole GPU is good for a quarter of what it could do. */
+    m->fns[0].slo_ns = 1;
+    forget(&j);
+    assert_true(capability(&j, 0, 4, 100, 100) >= 1000.0 / 77 / 4);
+    assert_true(capability(&j, 0, 4, 100, 100) < 1000.0 / 77 / 2);
+    check_near(capability(&j, 0, 4, 100, 10), 0, 0);
     mock_free(m);
 }
 
@@ -281,8 +299,10 @@ static void test_memory_of_capabilities_tells_classes_apart(void **unused) {
         for (uint32_t f = 0; f < 8; f++) {
             m->fns[f].model = models[f];
             m->fns[f].workers = f + 1;
+            m->fns[f].slo_ns = 5000000000;
             job j = {.ctx = m->ctx, .s = &m->ctx->fns[f], .fn = f, .spec = &m->fns[f]};
-            check_near(capability(&j, 0, 4, 100, 100), (f + 1) * 1000.0 / 77, 1e-6);
+            double held = 70 + (1 + f / (2.0 * f + 2)) * 7;
+            check_near(capability(&j, 0, 4, 100, 100), (f + 1) * 1000.0 / held, 1e-6);
         }
     mock_free(m);
 }
@@ -532,6 +552,7 @@ int main(void) {
         cmocka_unit_test(test_artifact_shares_one_filter),
         cmocka_unit_test(test_recorded_quotas_of_a_testbed_run),
         cmocka_unit_test(test_first_pod_is_small_and_covers_the_buffer),
+        cmocka_unit_test(test_waiting_probability),
         cmocka_unit_test(test_sustained_capability_balances_handlers_and_gpu),
         cmocka_unit_test(test_memory_of_capabilities_tells_classes_apart),
         cmocka_unit_test(test_corrected_follows_the_load_and_comes_to_rest),
