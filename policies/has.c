@@ -936,7 +936,7 @@ static double start_spare(job *j, double gap) {
     const pol_view *v = j->view;
     size_t i = 0;
     while (i < v->n_gpus && v->gpus[i].n_pods == 0) i++;
-    if (i == v->n_gpus) return gap;
+    if (i == v->n_gpus || !has_place(j, &v->gpus[i])) return gap;
     const pol_gpu *g = &v->gpus[i];
     for (uint32_t r = g->first_row; r < g->first_row + g->n_rows; r++) {
         uint32_t free_pct = v->rows[r].quota_free_pct, quota = free_pct < 10 ? free_pct : 10;

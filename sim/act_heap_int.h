@@ -1,5 +1,5 @@
-/* act_heap_int.h - what must be entered in the ledger in global order: acts, and places that stopped pods free.
- * Private to the engine. A binary heap; keys are unique, so the order does not depend on who was pushed
+/* act_heap_int.h - what must be entered in the ledger in global order: acts, and places that stopped pods
+ * free. Private to the engine. A binary heap; keys are unique, so the order does not depend on who was pushed
  * first. */
 #ifndef ACT_HEAP_INT_H
 #define ACT_HEAP_INT_H

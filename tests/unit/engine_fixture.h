@@ -51,7 +51,8 @@ static inline calib *fixture_flat_device(double gpu_ms, double per_batch_ms, dou
         "\"models\": {\"flat\": {\"series\": \"test\", \"weak\": false, \"gpu\": {\"fixed_ms\": %.17g,"
         "\"fixed_ms_per_batch\": %.17g, \"work_ms\": 0, \"work_ms_per_batch\": 0},"
         "\"launch\": {\"quota_pct\": [%s], \"ms\": [%s]},"
-        "\"fit\": {\"mape_pct\": 0, \"median_pct\": 0, \"p90_pct\": 0, \"points\": 1},\"measured\": {\"batch\": [1, 32], \"sm_pct\": [1, 100], \"quota_pct\": [1, 100]},"
+        "\"fit\": {\"mape_pct\": 0, \"median_pct\": 0, \"p90_pct\": 0, \"points\": 1},\"measured\": "
+        "{\"batch\": [1, 32], \"sm_pct\": [1, 100], \"quota_pct\": [1, 100]},"
         "\"weights_mib\": 0, \"memory_mib\": 100, \"warmup_ms\": 0,"
         "\"overhead_ms\": {\"mean\": 0, \"cv\": 0}, \"noise_cv\": 0, \"facts_source\": \"test\"}}}",
         gpu_ms, per_batch_ms, quotas, times);
