@@ -2,15 +2,16 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+/* The exponent of a double and the first six bits of its fraction are the octave and the bucket within it. */
 size_t hist_bucket(int64_t ns) {
     if (ns < (INT64_C(1) << HIST_FIRST_OCTAVE)) return 0;
     if (ns >= (INT64_C(1) << (HIST_FIRST_OCTAVE + HIST_OCTAVES))) return HIST_BUCKETS - 1;
-    int octave = HIST_FIRST_OCTAVE;
-    for (int step = 16; step; step >>= 1) /* the highest bit; HIST_OCTAVES is 32 */
-        if (octave + step < HIST_FIRST_OCTAVE + HIST_OCTAVES && ns >> (octave + step)) octave += step;
-    int64_t within = (ns >> (octave - 6)) - HIST_PER_OCTAVE;
-    return (size_t)(octave - HIST_FIRST_OCTAVE) * HIST_PER_OCTAVE + (size_t)within;
+    double x = (double)ns;
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (size_t)(bits >> 46) - (1023 + HIST_FIRST_OCTAVE) * HIST_PER_OCTAVE;
 }
 
 int64_t hist_bucket_low_ns(size_t bucket) {

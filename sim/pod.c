@@ -167,7 +167,12 @@ static int64_t budget_ns(const pod *p) {
     return ENGINE_WINDOW_NS / 100 * p->quota_pct;
 }
 
+/* At 100 % nothing has to be kept: the GPU is had all the time, and a later quota begins with a new window. */
 static void meter_from(pod *p, int64_t now_ns, int64_t work_ns) {
+    if (p->quota_pct == 100) {
+        p->end_ns = now_ns + work_ns;
+        return;
+    }
     int64_t used = p->window == now_ns / ENGINE_WINDOW_NS ? p->used_ns : 0;
     p->end_ns = meter(now_ns, work_ns, budget_ns(p), used, &p->window, &p->used_ns);
 }
@@ -182,7 +187,7 @@ void pod_meter_start(pod *p, int64_t now_ns) {
  * one, and what is used of that. */
 void pod_meter_requota(pod *p, const calib_model *model, int64_t now_ns) {
     int64_t windows = p->window - now_ns / ENGINE_WINDOW_NS;
-    int64_t to_come = windows * budget_ns(p) + p->used_ns;
+    int64_t to_come = p->quota_pct == 100 ? p->end_ns - now_ns : windows * budget_ns(p) + p->used_ns;
     pod_set_quota(p, model, p->quota_next_pct);
     if (!p->is_serving) return;
     p->window = -1;
