@@ -1,15 +1,15 @@
 /* kserve.c - KServe on Knative: one whole GPU per pod, replicas by the Knative Pod Autoscaler (KPA).
  *
  * Every tick (2 s), with R = max(1, ready pods), S and P the mean concurrency of the function over the stable
- * (60 s) and the panic window (6 s), zeros included, a window that reaches before the run's begin being
- * shorter: total   = container_concurrency, or 100 if that is 0; with scale_target, the smaller of both
- *   target  = max(0.01, 70 % of total)
- *   dS, dP  = ceil(S / target), ceil(P / target), each kept within [floor(R / 2), ceil(1000 R)]
- *   panic     begins when dP, not yet kept within, is at least 200 % of R, and at the first tick if more than
- * one pod is ready by then; ends when that has not been so for longer than the stable window desired = dS; in
- * panic max(dS, dP), and never less than it was in this panic then the largest of the last
- * scale_down_delay_s, then within [min_scale, max_scale]. [knative/serving, autoscaler and its defaults; the
- * project's notes on systems, section 4]
+ * (60 s) and the panic window (6 s), zeros included, a window that reaches before the run's begin being shorter:
+ *   total     = container_concurrency, or 100 if that is 0; with scale_target, the smaller of both
+ *   target    = max(0.01, 70 % of total)
+ *   dS, dP    = ceil(S / target), ceil(P / target), each kept within [floor(R / 2), ceil(1000 R)]
+ *   panic     begins when dP, not yet kept within, is at least 200 % of R, and at the first tick if more than one
+ *             pod is ready by then; ends when that has not been so for longer than the stable window
+ *   desired   = dS; in panic max(dS, dP), and never less than it was in this panic; then the largest of the last
+ *             scale_down_delay_s; then within [min_scale, max_scale]
+ * [knative/serving, autoscaler and its defaults; the project's notes on systems, section 4]
  *
  * To zero: once 0 has been desired for grace_s, the pods stop; until then they stay. From zero: an arrival
  * without a pod starts one. initial_scale pods start at 0 and are kept until as many have been ready.

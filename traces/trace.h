@@ -41,9 +41,8 @@ typedef enum {
     TRACE_SHAPE_DIURNAL, /* Poisson, rate mean_rps * (1 + amplitude * sin) over period_s */
     TRACE_SHAPE_BURSTY,  /* Poisson modulated by on/off phases of exponential length, stationary from 0:
                             burst_factor times the base rate while on; mean_rps is the mean over both */
-    TRACE_SHAPE_RARE,    /* sessions of 1 to 5 requests (mean 3), mean gap 2 s, long gaps between, all
-                            exponential;    the gap within is at most a twentieth of the mean cycle 3 / mean_rps
-                          */
+    TRACE_SHAPE_RARE, /* sessions of 1 to 5 requests (mean 3), mean gap 2 s, long gaps between, all exponential;
+                            the gap within is at most a twentieth of the mean cycle 3 / mean_rps */
 } trace_shape;
 
 /* What a function's arrivals are drawn from; the config's "trace" object. All of it is plain data. */
@@ -88,12 +87,14 @@ typedef struct {
     uint64_t early_arrivals;     /* invocations that began before the trace did: they arrive at 0 */
 } trace_defects;
 
-/* Opens path and reads it whole. format:
- *   "azure2019"  HashOwner,HashApp,HashFunction,Trigger,1,2,...: counts per minute. invocations*.csv is
- * joined with durations*.csv and memory*.csv beside it, where they are there (same rest of the name), and
- *                invocations_per_function_md.anon.dNN.csv with function_durations_percentiles.anon.dNN.csv
- * and app_memory_percentiles.anon.dNN.csv "azure2021"  app,func,end_timestamp,duration (s): arrives at end -
- * duration "csv"        time_s,function NULL: guessed from the header line. *out is NULL on error. */
+/* Opens path and reads it whole. *out is NULL on error. format:
+ *   "azure2019"  HashOwner,HashApp,HashFunction,Trigger,1,2,...: counts per minute. invocations*.csv is joined
+ *                with durations*.csv and memory*.csv beside it, where they are there (same rest of the name), and
+ *                invocations_per_function_md.anon.dNN.csv with function_durations_percentiles.anon.dNN.csv and
+ *                app_memory_percentiles.anon.dNN.csv
+ *   "azure2021"  app,func,end_timestamp,duration (s): arrives at end - duration
+ *   "csv"        time_s,function
+ *   NULL         guessed from the header line */
 int trace_open(trace_file **out, const char *format, const char *path, char err[TRACE_ERR_LEN]);
 void trace_close(trace_file *file);
 const char *trace_format_at(size_t i); /* the formats' names; NULL past the last */
