@@ -1012,6 +1012,10 @@ static int start_first(job *j, double need, const char *reason) {
     return j->n_pods > before;
 }
 
+static void retry_later(job *j) {
+    j->s->retry_tick = j->s->tick + (j->ctx->retry_ticks > 0 ? j->ctx->retry_ticks : 1);
+}
+
 /* Up to min_pods, or one, that share what is predicted. */
 static void start_initial(job *j, const char *reason) {
     uint32_t wanted = j->ctx->min_pods > 0 ? j->ctx->min_pods : 1;
@@ -1020,7 +1024,7 @@ static void start_initial(job *j, const char *reason) {
     if (need <= 0) need = 1e-9;
     while (alive(j) < wanted)
         if (!start_first(j, need, reason)) {
-            j->s->retry_tick = j->s->tick + j->ctx->retry_ticks;
+            retry_later(j);
             return;
         }
 }
@@ -1040,7 +1044,7 @@ static void scale_up(job *j, double capacity) {
     double gap = choice(ctx, GAP) == RATIO ? prediction / up - capacity : prediction - up * capacity;
     if (choice(ctx, VERTICAL) == ON) gap = scale_up_quotas(j, gap);
     if (gap > 0 && choice(ctx, HORIZONTAL) == ON) gap = start_pods(j, gap, ctx->v[USED_OCCUPANCY]);
-    if (gap > 0) j->s->retry_tick = j->s->tick + ctx->retry_ticks;
+    if (gap > 0) retry_later(j);
 }
 
 /* The artifact's: the first step that frees enough, down to one step. */
@@ -1171,7 +1175,8 @@ static void act_on(pol_ctx *ctx, uint32_t fn, const pol_view *view, const pol_po
     if (!gather(&j, pods, n_pods)) return;
     if (view->cause == POL_BEGIN) route(&j);
     if (view->cause == POL_BEGIN && ctx->min_pods > 0) start_initial(&j, "initial pod");
-    if (view->cause == POL_ARRIVAL && alive(&j) == 0) start_initial(&j, "arrival without a pod");
+    if (view->cause == POL_ARRIVAL && alive(&j) == 0 && s->tick >= s->retry_tick)
+        start_initial(&j, "arrival without a pod");
     if (view->cause == POL_TICK) decide(&j);
     uint16_t seen = s->pods;
     summarise(&j);

@@ -141,6 +141,7 @@ struct pol_ctx {
     uint32_t concurrency, min_scale, max_scale, initial_scale;
     double total, target; /* concurrency per pod */
     double panic_threshold, up_rate, down_rate, burst;
+    uint32_t full_tick; /* 1 + the tick in which every GPU was found taken; 0: none */
     fn_state *fns;
     uint64_t *integrals; /* per function a ring: at tick i in slot i mod (stable_ticks + 1) */
     uint32_t *delayed;   /* per function a ring of delay_ticks; NULL without delay */
@@ -327,14 +328,24 @@ static int is_fit(const pol_ctx *ctx, uint32_t fn, const pol_gpu *g) {
            h->latency_ns(h->impl, fn, g->device, 1, 100, 100) >= 0;
 }
 
+/* Whether a search of this tick has found every GPU taken. So pending pods, of all functions, are tried once a tick:
+ * without that every arrival at a full cluster would search it. */
+static int is_known_full(const pol_ctx *ctx, const pol_view *view) {
+    return ctx->full_tick == 1 + (uint32_t)(view->now_ns / ctx->tick_ns);
+}
+
 static void start_pods(pol_ctx *ctx, uint32_t fn, const pol_view *view, uint32_t n, const char *reason) {
+    size_t empty = 0;
+    if (is_known_full(ctx, view)) return;
     for (size_t i = 0; i < view->n_gpus && n > 0; i++) {
         pol_action a = {.verb = POL_START, .fn = fn, .gpu = (uint32_t)i, .row = POL_NEW_ROW, .sm_pct = 100};
         a.quota_pct = 100;
         a.weight = 1;
         a.reason = reason;
         if (is_fit(ctx, fn, &view->gpus[i]) && ctx->host->plan(ctx->host->impl, &a) >= 0) n--;
+        empty += view->gpus[i].n_pods == 0;
     }
+    if (n > 0 && empty == 0) ctx->full_tick = 1 + (uint32_t)(view->now_ns / ctx->tick_ns);
 }
 
 /* Stops up to n pods that are starting (or that are ready), the youngest first; what is left of n. */
@@ -343,7 +354,9 @@ static uint32_t stop_some(pol_ctx *ctx, uint32_t fn, const pol_view *view, uint3
         const pol_pod *p = &view->pods[i];
         pol_action a = {.verb = POL_STOP, .fn = fn, .pod = p->id, .reason = "more pods than desired"};
         if (p->draining || (p->ready_ns > view->now_ns) != starting) continue;
-        if (ctx->host->plan(ctx->host->impl, &a) >= 0) n--;
+        if (ctx->host->plan(ctx->host->impl, &a) < 0) continue;
+        n--;
+        ctx->full_tick = 0;
     }
     return n;
 }
