@@ -23,7 +23,7 @@
  * that it was sent to. With container_concurrency 0 nothing limits a pod.
  *
  * Pods: SM 100 %, quota 100 %, on the first GPU without pods whose memory suffices. Where there is none, it
- * is tried again at each tick, as a pending pod is. Those that start go first when too many, then the
+ * is tried again once a tick, as a pending pod is. Those that start go first when too many, then the
  * youngest.
  *
  * Mode `artifact` differs in two defaults, those of the validation runs: scale_target 1,
