@@ -6,36 +6,37 @@
  * 10 s. [arXiv 2505.01968; the published code as recovered in the project's notes on systems, section 1]
  *
  * Mode `artifact` sets every switch to what the published code does, `corrected` to what it means to do; each
- * switch is a parameter too. The numbers are those of the notes' list of deviations (1.15).
- *   reproduced   1 occupancy as an integer, always 0 (occupancy); 2 new GPUs never (new_gpus); 3 the fixed
- * demand of 35 req/s, hence always SM 30 %, quota 30 %, batch 4 (required_rps); 4 the largest quota of a row,
- * and the spare pod of quota 10 (horizontal_quota, new_gpus); 6 no SLO and 9 the latency table with its holes
- * and unreachable names (capability); 7 the bias fed back (bias) into one filter for all functions (filter,
- * by the flag POL_GLOBAL); 8 completions instead of arrivals (rps_input); 10 pods that are not ready counted
- * (readiness); 11 scale-down beyond the need (scale_down); 14 row widths beyond 100 %, where the cluster is
- * configured so. in part      5 ghost rows (rows): the free quota of every pod but a function's first is read
- * from row 0 of its GPU. What the engine then refuses is lost; the ghosts' own drifting sums are not kept.
- *   not          8's first-series-only; the order of equal GPUs (map order there: the initial pod goes to a
- * drawn one, later ones to the first that has pods); pods that wait unplaced and still count; 12, 13 and 16,
- * which change nothing; 15, crashes; 17, a leak elsewhere; a deleted pod's endpoint that stays in the gateway
- * (the engine removes it). The batch of 4 is believed by the capability formula; a pod really batches at most
- * what its function's batch_max says. Models are recognised by their calibration key where the code looks at
- * the function's name.
+ * switch is a parameter too. By the numbers of the notes' list of deviations (1.15), artifact mode
+ * - reproduces 1 occupancy as an integer, always 0 (switch occupancy); 2 new GPUs never (new_gpus); 3 the fixed
+ *   demand of 35 req/s, hence always SM 30 %, quota 30 %, batch 4 (required_rps); 4 the largest quota of a row,
+ *   and the spare pod of quota 10 (horizontal_quota, new_gpus); 6 no SLO and 9 the latency table with its holes
+ *   and unreachable names (capability); 7 the bias fed back (bias) into one filter for all functions (filter,
+ *   by the flag POL_GLOBAL); 8 completions instead of arrivals (rps_input); 10 pods that are not ready counted
+ *   (readiness); 11 scale-down beyond the need (scale_down); 14 row widths beyond 100 %, where the cluster is
+ *   configured so;
+ * - reproduces in part 5 ghost rows (rows): the free quota of every pod but a function's first is read from row
+ *   0 of its GPU. What the engine then refuses is lost; the ghosts' own drifting sums are not kept;
+ * - does not reproduce 8's first-series-only; the order of equal GPUs (a map's: here the initial pod goes to a
+ *   drawn one, later ones to the first that has pods); pods that wait unplaced and still count; 12, 13 and 16,
+ *   which change nothing; 15, crashes; 17, a leak elsewhere; a deleted pod's endpoint that stays in the gateway
+ *   (the engine removes it).
+ * The batch of 4 is believed by the capability formula; a pod really batches at most what its function's
+ * batch_max says. Models are recognised by their calibration key where the code looks at the function's name.
  *
  * Capability of a pod, by the switch `capability`:
- *   table      1000 / (lat + overhead_ms) * (b + 1) / 2, lat from the hard-coded table, a hole gives 0
- *   formula    the same with the predictor's latency
- *   sustained  what a pod can really sustain within the SLO: the most over batches k = 1..b of X_k, cut back
- *              for the wait. Back to back, a batch of k takes S_k (under the metered runtime more than one
- *              that finds its quota unused). Each of W workers holds one request through the overhead o, the
- *              rest of the batch under way, if any of the other W - 1 is in it, and its own batch:
- *              H_k = o + (1 + v / 2) S_k with v = (W - 1) / W. So X_k = min(k / S_k, W / H_k): what the GPU
- * or the handlers do, whichever is less. At a load of r X_k, requests wait as in M/D/c on average (taken as
- * half of M/M/c), c being k or W by which of them binds; the cut is to the largest r, at most
- * scale_up_threshold, that keeps o + (1 + v) S_k + slo_waits * wait <= SLO: the tail meets a batch that has
- * just begun, and three mean waits are 95 % of exponential ones. C = r X_k / scale_up_threshold, as scale-up
- * comes at that share of C. An SLO that even a whole GPU meets at less than a quarter of its load only is
- * relaxed, by quarters, until it does. A configuration of capability 0 is not used.
+ * - table: 1000 / (lat + overhead_ms) * (b + 1) / 2, lat from the hard-coded table; a hole gives 0.
+ * - formula: the same with the predictor's latency.
+ * - sustained: what a pod can really sustain within the SLO, the most over batches k = 1..b. Back to back, a
+ *   batch of k takes S_k (under the metered runtime more than one that finds its quota unused). Each of W
+ *   workers holds one request through the overhead o, the rest of the batch under way, if one of the other W -
+ *   1 is in it, and its own batch: o + (1 + v / 2) S_k with v = (W - 1) / W. So the GPU or the handlers limit
+ *   the rate to X_k = min(k / S_k, W / (o + (1 + v / 2) S_k)). At a load of r X_k, requests wait as in M/D/c on
+ *   average (taken as half of M/M/c), c being k or W by which of them binds. The capability is r X_k /
+ *   scale_up_threshold, as scale-up comes at that share of it, with the largest r up to scale_up_threshold that
+ *   keeps o + (1 + v) S_k + slo_waits * wait <= SLO: the tail meets a batch that has just begun, and three mean
+ *   waits are the 95th percentile of exponential ones.
+ * An SLO that even a whole GPU meets at less than a quarter of its load only is relaxed, by quarters, until it
+ * does. A configuration of capability 0 is not used.
  *
  * A new pod (corrected) takes, of the configurations (SM, quota) that cover the gap, one within 10 % of the
  * best capability per SM x quota, the smallest such. It goes to the least occupied GPU in use where a row of
