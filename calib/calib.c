@@ -42,9 +42,9 @@ static void load_cold_start(calib_json *j, calib_device *d, const cJSON *device)
 }
 
 static void load_device(calib_json *j, calib_device *d, const cJSON *root) {
-    static const char *const keys[] = {"name",       "description",   "sm_count",
-                                       "memory_mib", "max_processes", "sm_resizable",
-                                       "cold_start", "source",        NULL};
+    static const char *const keys[] = {
+        "name",         "description",  "sm_count",   "memory_mib", "max_processes",
+        "sm_resizable", "sm_resize_ms", "cold_start", "source",     NULL};
     const cJSON *o = calib_json_object(j, root, "device");
     if (!o) return;
     size_t mark = calib_json_enter(j, "device");
@@ -55,6 +55,7 @@ static void load_device(calib_json *j, calib_device *d, const cJSON *root) {
     d->memory_mib = calib_json_uint(j, o, "memory_mib", 1, 16u << 20);
     d->max_processes = calib_json_uint(j, o, "max_processes", 1, 4096);
     d->sm_resizable = calib_json_bool(j, o, "sm_resizable");
+    if (d->sm_resizable) d->sm_resize_ms = calib_json_number(j, o, "sm_resize_ms", 0, 60000);
     d->source = calib_json_text(j, o, "source");
     load_cold_start(j, d, o);
     calib_json_enter(j, "name");

@@ -33,6 +33,7 @@ typedef struct {
     uint32_t memory_mib;
     uint32_t max_processes; /* MPS clients per GPU: 48 */
     int sm_resizable;       /* 0: the SM partition is fixed at process start (MPS) */
+    double sm_resize_ms;    /* what a change of width costs a running pod; 0 where it cannot be changed */
     double schedule_ms;     /* cold start: control plane until the container starts */
     double container_ms;    /* cold start: container start */
     double context_ms;      /* cold start: runtime, CUDA and MPS context */

@@ -119,7 +119,8 @@ typedef enum {
     POL_START,  /* admitted or refused at once; takes work after its cold start */
     POL_STOP,   /* takes no new work, finishes what it has, then frees its place; billed until then */
     POL_KILL,   /* frees its place at once; the work that it holds is lost (the artifact's deletion) */
-    POL_RESIZE, /* quota: reserved at once, effective from the next 40-ms scheduler window */
+    POL_RESIZE, /* quota, and SM width where the device can: reserved at once, effective from the next 40-ms
+                   scheduler window */
     POL_ROUTE,  /* how the function's requests reach its pods, from now on */
 } pol_verb;
 
@@ -135,15 +136,20 @@ typedef enum {                  /* which ready pod gets a request; ties go to th
 typedef struct {
     pol_verb verb;
     uint32_t fn;
-    uint32_t pod;      /* STOP, KILL, RESIZE: its id */
-    uint32_t gpu, row; /* START; row: index in view->rows, or POL_NEW_ROW: the GPU's first empty row */
-    uint32_t sm_pct, quota_pct; /* START; RESIZE: sm_pct 0 leaves the width as it is */
-    uint32_t batch_max;         /* START; 0: the function's */
-    uint32_t weight;            /* START, RESIZE: share under POL_WEIGHTED; 0 counts as 1 */
-    pol_balance balance;        /* ROUTE */
-    uint32_t pod_limit;   /* ROUTE: most requests that a pod holds, waiting and served; 0: no limit. What
-                             finds no pod below its limit waits in the function's queue */
-    uint32_t queue_limit; /* ROUTE: most requests in the function's queue, the rest is dropped; 0: none */
+    uint32_t pod; /* STOP, KILL, RESIZE: its id */
+    /* START. row: index in view->rows, or POL_NEW_ROW: the GPU's first empty row */
+    uint32_t gpu, row;
+    /* START, RESIZE. In a RESIZE, 0 leaves it as it is, and another width needs a GPU that is sm_resizable and a
+     * pod alone in its row */
+    uint32_t sm_pct, quota_pct;
+    int64_t setup_ns;    /* START: >= 0, what comes before the cold start, as making a MIG slice */
+    uint32_t batch_max;  /* START; 0: the function's */
+    uint32_t weight;     /* START, RESIZE: share under POL_WEIGHTED; 0: START 1, RESIZE as it is */
+    pol_balance balance; /* ROUTE */
+    /* ROUTE: most requests that a pod holds, waiting and served; 0: no limit. What finds no pod below its limit
+     * waits in the function's queue */
+    uint32_t pod_limit;
+    uint32_t queue_limit; /* ROUTE: most requests in the function's queue, the rest is dropped; 0: no limit */
     const char *reason;   /* static string, kept in the results: why */
 } pol_action;
 
@@ -185,8 +191,8 @@ typedef struct {
     const pol_param *params;
     size_t n_params;
     double scrape_s; /* metrics period of the real system; the config may override */
-    const char
-        *billing; /* "share" or "whole-gpu": how users of the real system pay; the config may override */
+    /* "share", "whole-gpu" or "slice": how users of the real system pay; the config may override */
+    const char *billing;
     /* values[i] belongs to params[i]. Sets *flags (POL_GLOBAL or 0) and *tick_ns (> 0). POL_BAD_PARAM: a
      * combination that makes no sense, explained in err. */
     pol_status (*open)(pol_ctx **out, const pol_host *host, size_t n_fns, pol_mode mode, const double *values,
@@ -195,6 +201,10 @@ typedef struct {
     void (*act)(pol_ctx *ctx, uint32_t fn, const pol_view *view);
     void (*close)(pol_ctx *ctx); /* NULL is fine */
 } pol_ops;
+
+/* A policy of your own, in a shared object: the one symbol that `hassim run --plugin FILE` looks up. Asked once;
+ * what it returns must stay as it is. `hassim policy new NAME` writes a file that has it. */
+const pol_ops *policy_export(void);
 
 /* Built-in policies: NAME.c defines one of these, registry.c lists it. */
 const pol_ops *policy_find(const char *name); /* NULL: unknown */

@@ -18,9 +18,10 @@ typedef struct {
 typedef struct {
     pol_pod *pods;
     uint32_t n, cap, next_id;
-    uint64_t *rate; /* per device: sum of SM % x quota % */
+    uint64_t *rate;  /* per device: sum of SM % x quota % */
+    uint64_t *width; /* per device: sum of SM % */
     int64_t since_ns;
-    cluster_sum *share, *held; /* per device: %% x ns, GPU x ns */
+    cluster_sum *share, *slice, *held; /* per device: % x % x ns, % x ns, GPU x ns */
 } fn_book;
 
 struct cluster {
@@ -29,8 +30,8 @@ struct cluster {
     pol_row *rows;
     gpu_book *gpu_books;
     fn_book *fn_books;
-    uint64_t *rates;   /* backs fn_book.rate */
-    cluster_sum *sums; /* backs share and held */
+    uint64_t *rates;   /* backs rate and width */
+    cluster_sum *sums; /* backs share, slice and held */
     size_t n_pods;
     uint64_t total_rate, occupied;
     int64_t total_since_ns, occupied_since_ns;
@@ -74,6 +75,7 @@ static void fold_fn(cluster *c, uint32_t fn, int64_t now) {
     uint64_t ns = window_ns(c, f->since_ns, now), rate = 0;
     for (size_t d = 0; d < c->setup->n_devices; d++) {
         sum_add(&f->share[d], f->rate[d], ns);
+        sum_add(&f->slice[d], f->width[d], ns);
         rate += f->rate[d];
     }
     if (fn < c->setup->timeline_fns)
@@ -109,14 +111,16 @@ static void lay_out_gpus(cluster *c) {
                                .sm_free_pct = 100,
                                .memory_free_mib = facts->memory_mib,
                                .pods_max = facts->max_processes,
-                               .sm_resizable = (uint32_t)facts->sm_resizable};
+                               .sm_resizable = s->devices[s->gpus[i].device].sm_resizable != 0};
         for (uint32_t r = 0; r < s->rows_per_gpu; r++)
             c->rows[i * s->rows_per_gpu + r] = (pol_row){.gpu = (uint32_t)i, .quota_free_pct = 100};
     }
     for (size_t f = 0; f < s->n_fns; f++) {
-        c->fn_books[f].rate = c->rates + f * s->n_devices;
-        c->fn_books[f].share = c->sums + 2 * f * s->n_devices;
-        c->fn_books[f].held = c->fn_books[f].share + s->n_devices;
+        c->fn_books[f].rate = c->rates + 2 * f * s->n_devices;
+        c->fn_books[f].width = c->fn_books[f].rate + s->n_devices;
+        c->fn_books[f].share = c->sums + 3 * f * s->n_devices;
+        c->fn_books[f].slice = c->fn_books[f].share + s->n_devices;
+        c->fn_books[f].held = c->fn_books[f].slice + s->n_devices;
     }
 }
 
@@ -129,8 +133,8 @@ cluster *cluster_open(const engine_setup *s) {
     c->rows = calloc(s->n_gpus * s->rows_per_gpu, sizeof *c->rows);
     c->gpu_books = calloc(s->n_gpus, sizeof *c->gpu_books);
     c->fn_books = calloc(s->n_fns, sizeof *c->fn_books);
-    c->rates = calloc(s->n_fns * s->n_devices, sizeof *c->rates);
-    c->sums = calloc(2 * s->n_fns * s->n_devices, sizeof *c->sums);
+    c->rates = calloc(2 * s->n_fns * s->n_devices, sizeof *c->rates);
+    c->sums = calloc(3 * s->n_fns * s->n_devices, sizeof *c->sums);
     c->share_bins = calloc((1 + s->timeline_fns) * c->n_bins, sizeof *c->share_bins);
     c->gpu_bins = calloc(c->n_bins, sizeof *c->gpu_bins);
     if (!c->gpus || !c->rows || !c->gpu_books || !c->fn_books || !c->rates || !c->sums || !c->share_bins ||
@@ -196,9 +200,10 @@ int cluster_has_pod(const cluster *c, uint32_t fn, uint32_t pod) {
 static void count_share(cluster *c, const pol_pod *p, int sign) {
     uint32_t share = p->sm_pct * p->quota_pct;
     pol_gpu *g = &c->gpus[p->gpu];
-    uint64_t *rate = &c->fn_books[p->fn].rate[g->device];
+    uint64_t *rate = &c->fn_books[p->fn].rate[g->device], *width = &c->fn_books[p->fn].width[g->device];
     g->occupancy = sign > 0 ? g->occupancy + share : g->occupancy - share;
     *rate = sign > 0 ? *rate + share : *rate - share;
+    *width = sign > 0 ? *width + p->sm_pct : *width - p->sm_pct;
     c->total_rate = sign > 0 ? c->total_rate + share : c->total_rate - share;
 }
 
@@ -226,6 +231,7 @@ static const char *refuse_start(const cluster *c, const pol_action *a, uint32_t 
     if (a->sm_pct < 1 || a->sm_pct > 100 || a->quota_pct < 1 || a->quota_pct > 100)
         return "SM and quota must be 1..100 %";
     if (a->batch_max > CALIB_BATCH_MAX) return "batch too large";
+    if (a->setup_ns < 0 || a->setup_ns > s->duration_ns + s->drain_ns) return "setup time out of range";
     if (row == POL_NEW_ROW) return "no empty row";
     if (row < g->first_row || row >= g->first_row + g->n_rows) return "row is not on this GPU";
     const pol_row *r = &c->rows[row];
@@ -285,25 +291,35 @@ int cluster_start(cluster *c, const pol_action *a, int64_t now_ns, int64_t ready
     return 0;
 }
 
-int cluster_resize(cluster *c, const pol_action *a, int64_t now_ns, const char **why) {
+/* Why a RESIZE to `to` is not legal, or NULL. */
+static const char *refuse_resize(const cluster *c, const pol_pod *p, const pol_pod *to) {
+    const pol_row *row = &c->rows[p->row];
+    const pol_gpu *g = &c->gpus[p->gpu];
+    if (p->draining) return "pod is stopping";
+    if (to->quota_pct > 100 || to->sm_pct > 100) return "SM and quota must be 1..100 %";
+    if (to->quota_pct > p->quota_pct + row->quota_free_pct) return "row's quotas exceed 100 %";
+    if (to->sm_pct == p->sm_pct) return NULL;
+    if (!g->sm_resizable) return "SM width is fixed at process start";
+    if (row->n_pods > 1) return "pod is not alone in its row";
+    if (!c->setup->oversubscribe && to->sm_pct > p->sm_pct + g->sm_free_pct) return "rows exceed 100 % SM";
+    return NULL;
+}
+
+int cluster_resize(cluster *c, const pol_action *a, int64_t now_ns, pol_pod *pod, const char **why) {
     pol_pod *p = find_pod(c, a->fn, a->pod);
-    *why = NULL;
-    if (!p)
-        *why = "no such pod";
-    else if (p->draining)
-        *why = "pod is stopping";
-    else if (a->sm_pct && a->sm_pct != p->sm_pct)
-        *why = "SM width is fixed at process start";
-    else if (a->quota_pct < 1 || a->quota_pct > 100)
-        *why = "quota must be 1..100 %";
-    else if (a->quota_pct > p->quota_pct + c->rows[p->row].quota_free_pct)
-        *why = "row's quotas exceed 100 %";
-    if (*why) return -1;
+    *why = "no such pod";
+    if (!p) return -1;
+    *pod = *p;
+    if (a->sm_pct) pod->sm_pct = a->sm_pct;
+    if (a->quota_pct) pod->quota_pct = a->quota_pct;
+    if (a->weight) pod->weight = a->weight;
+    if ((*why = refuse_resize(c, p, pod))) return -1;
     fold_fn(c, a->fn, now_ns);
     count_share(c, p, -1);
-    c->rows[p->row].quota_free_pct += p->quota_pct - a->quota_pct;
-    p->quota_pct = a->quota_pct;
-    if (a->weight) p->weight = a->weight;
+    c->rows[p->row].quota_free_pct += p->quota_pct - pod->quota_pct;
+    c->rows[p->row].sm_pct = pod->sm_pct;
+    *p = *pod;
+    c->gpus[p->gpu].sm_free_pct = sm_free(c, &c->gpus[p->gpu]);
     count_share(c, p, 1);
     return 0;
 }
@@ -361,13 +377,23 @@ double cluster_held_gpu_s(const cluster *c, uint32_t fn) {
     return sum;
 }
 
+/* GPU-seconds that are paid for on one kind of device. */
+static double billed_s(const cluster *c, const fn_book *f, size_t device) {
+    switch (c->setup->billing) {
+    case ENGINE_BILL_WHOLE_GPU:
+        return sum_s(f->held[device]);
+    case ENGINE_BILL_SLICE:
+        return sum_s(f->slice[device]) * 1e-2;
+    case ENGINE_BILL_SHARE:
+        break;
+    }
+    return sum_s(f->share[device]) * 1e-4;
+}
+
 double cluster_cost_usd(const cluster *c, uint32_t fn) {
     double usd = 0;
-    for (size_t d = 0; d < c->setup->n_devices; d++) {
-        double gpu_s = c->setup->billing == ENGINE_BILL_SHARE ? sum_s(c->fn_books[fn].share[d]) * 1e-4
-                                                              : sum_s(c->fn_books[fn].held[d]);
-        usd += gpu_s / 3600 * c->setup->devices[d].usd_per_gpu_hour;
-    }
+    for (size_t d = 0; d < c->setup->n_devices; d++)
+        usd += billed_s(c, &c->fn_books[fn], d) / 3600 * c->setup->devices[d].usd_per_gpu_hour;
     return usd;
 }
 

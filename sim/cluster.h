@@ -36,8 +36,8 @@ uint32_t cluster_next_pod(const cluster *c, uint32_t fn); /* the id that its nex
 /* Checks a START and enters it. 0: *pod is the new pod. -1: nothing changed; *why is a static string. */
 int cluster_start(cluster *c, const pol_action *a, int64_t now_ns, int64_t ready_ns, pol_pod *pod,
                   const char **why);
-/* Checks a RESIZE and enters it: 0, or -1 with *why. */
-int cluster_resize(cluster *c, const pol_action *a, int64_t now_ns, const char **why);
+/* Checks a RESIZE and enters it: *pod is the pod as it will be. -1: nothing changed; *why says why. */
+int cluster_resize(cluster *c, const pol_action *a, int64_t now_ns, pol_pod *pod, const char **why);
 int cluster_has_pod(const cluster *c, uint32_t fn, uint32_t pod);
 /* Marks a pod as stopping: it keeps its place. -1 with *why: no such pod. */
 int cluster_drain(cluster *c, uint32_t fn, uint32_t pod, const char **why);

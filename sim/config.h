@@ -56,6 +56,8 @@ typedef struct {
     const char *device; /* a shipped calibration's device, or a calibration file */
     int is_file;
     uint32_t nodes, per_node;
+    int sm_resizable;    /* -1: the calibration's */
+    double sm_resize_ms; /* < 0: the calibration's */
 } config_gpus;
 
 typedef struct {

@@ -122,6 +122,8 @@ static int build_cluster(builder *b, const cJSON *cluster) {
         if (build_device(b, string(item, "device"), place, &g->device, &g->is_file) != 0) return -1;
         g->nodes = count(item, "nodes");
         g->per_node = count(item, "per_node");
+        g->sm_resizable = get(item, "sm_resizable") == NULL ? -1 : cJSON_IsTrue(get(item, "sm_resizable"));
+        g->sm_resize_ms = number(item, "sm_resize_ms", -1);
         total += (double)g->nodes * g->per_node;
     }
     if (total > 1e6) return fail(b, "cluster.gpus", "more than 1000000 GPUs", "at most 1000000 in all");
@@ -339,7 +341,7 @@ static int build_policy(builder *b, config_policy *p, cJSON *entry, const char *
         return fail(b, inner, config_quote(quoted, p->predictor), expected);
     p->billing = string(entry, "billing");
     if (p->billing == NULL) p->billing = p->ops->billing;
-    p->bill = strcmp(p->billing, "share") == 0 ? ENGINE_BILL_SHARE : ENGINE_BILL_WHOLE_GPU;
+    p->bill = (engine_billing)config_choice_index("share|whole-gpu|slice", p->billing);
     build_runtime(p, get(root, "cluster"));
     p->scrape_s = metric(entry, root, "scrape_s", p->ops->scrape_s);
     p->metrics_phase_s = metric(entry, root, "phase_s", 0);

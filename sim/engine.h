@@ -39,11 +39,13 @@
 
 typedef enum { ENGINE_ISLANDS, ENGINE_GLOBAL } engine_order;
 typedef enum { ENGINE_METERED, ENGINE_TOKEN } engine_runtime;
-typedef enum { ENGINE_BILL_SHARE, ENGINE_BILL_WHOLE_GPU } engine_billing;
+typedef enum { ENGINE_BILL_SHARE, ENGINE_BILL_WHOLE_GPU, ENGINE_BILL_SLICE } engine_billing;
 
 typedef struct { /* a kind of GPU */
     const calib_device *facts;
     double usd_per_gpu_hour;
+    int sm_resizable;     /* the calibration's, or what the config supposes */
+    int64_t sm_resize_ns; /* what a change of width costs: no batch runs for so long */
 } engine_device;
 
 typedef struct { /* one GPU of the cluster */

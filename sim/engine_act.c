@@ -96,7 +96,7 @@ static int64_t ready_at(const engine *e, const pol_action *a) {
     const engine_fn *f = &s->fns[a->fn];
     uint64_t bits = draw_bits(e->cold_keys[a->fn], cluster_next_pod(e->run.ledger, a->fn));
     double cold_ms = f->on[s->gpus[a->gpu].device].cold_start_ms * dist_sample(&f->cold_start, bits);
-    int64_t ready = e->now_ns + (int64_t)(cold_ms * 1e6 + 0.5);
+    int64_t ready = e->now_ns + a->setup_ns + (int64_t)(cold_ms * 1e6 + 0.5);
     int64_t window = e->cause == POL_BEGIN ? 0 : (e->now_ns / ENGINE_WINDOW_NS + 1) * ENGINE_WINDOW_NS;
     return ready > window ? ready : window;
 }
@@ -126,8 +126,9 @@ static int plan_kill(engine *e, const pol_action *a, const char **why) {
 }
 
 static int plan_resize(engine *e, const pol_action *a, const char **why) {
-    if (cluster_resize(e->run.ledger, a, e->now_ns, why)) return -1;
-    island_resize(&e->run.islands[a->fn], a->pod, a->quota_pct, a->weight, e->now_ns);
+    pol_pod p;
+    if (cluster_resize(e->run.ledger, a, e->now_ns, &p, why)) return -1;
+    island_resize(&e->run.islands[a->fn], &p, e->now_ns);
     return 0;
 }
 

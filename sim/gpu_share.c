@@ -81,12 +81,12 @@ void gpu_share_leave(gpu_share *s, const pod *p, int64_t now_ns) {
 }
 
 /* The part of the batch that is left goes on at the new rate. */
-void gpu_share_requota(gpu_share *s, pod *p, const calib_model *model, int64_t now_ns) {
+void gpu_share_reshare(gpu_share *s, pod *p, const calib_model *model, int64_t now_ns, int64_t stall_ns) {
     advance(s, now_ns);
     double part = p->is_serving ? p->left_ns / pod_token_ns(p) : 0;
-    pod_set_quota(p, model, p->quota_next_pct);
+    pod_set_share(p, model);
     if (!p->is_serving) return;
     begin(p, now_ns);
-    p->left_ns *= part;
+    p->left_ns = p->left_ns * part + (double)stall_ns;
     retime(s, now_ns);
 }

@@ -29,7 +29,7 @@ void gpu_share_close(gpu_share *s);
 int gpu_share_join(gpu_share *s, pod *p, uint32_t fn, int64_t now_ns);
 /* The pod's batch is over, or killed. */
 void gpu_share_leave(gpu_share *s, const pod *p, int64_t now_ns);
-/* The pod's launch time f changes while its batch is in flight. */
-void gpu_share_requota(gpu_share *s, pod *p, const calib_model *model, int64_t now_ns);
+/* The pod's next share comes into effect; stall_ns is lost to a batch in flight. */
+void gpu_share_reshare(gpu_share *s, pod *p, const calib_model *model, int64_t now_ns, int64_t stall_ns);
 
 #endif

@@ -270,14 +270,18 @@ static void become_ready(island *s, pod *p, int64_t now) {
     wake(s, now);
 }
 
-static void change_quota(island *s, pod *p, int64_t now) {
+static void change_share(island *s, pod *p, int64_t now) {
     const engine_setup *setup = s->run->setup;
-    const calib_model *model = s->spec->on[setup->gpus[p->gpu].device].model;
+    uint32_t device = setup->gpus[p->gpu].device;
+    const calib_model *model = s->spec->on[device].model;
+    int64_t stall_ns = p->sm_next_pct == p->sm_pct ? 0 : setup->devices[device].sm_resize_ns;
     p->quota_ns = NEVER;
+    p->stalled_until_ns = now + stall_ns;
     if (s->run->shares)
-        gpu_share_requota(share_of(s, p), p, model, now);
+        gpu_share_reshare(share_of(s, p), p, model, now, stall_ns);
     else
-        pod_meter_requota(p, model, now);
+        pod_meter_reshare(p, model, now, stall_ns);
+    launch(s, p, now);
     pod_schedule(p);
 }
 
@@ -288,7 +292,7 @@ static void pod_event(island *s, pod *p) {
         complete(s, p, now);
         return;
     case EV_QUOTA:
-        change_quota(s, p, now);
+        change_share(s, p, now);
         return;
     case EV_READY:
         become_ready(s, p, now);
@@ -501,11 +505,12 @@ void island_kill(island *s, uint32_t id, int64_t now) {
     let_go(s, p);
 }
 
-void island_resize(island *s, uint32_t id, uint32_t quota_pct, uint32_t weight, int64_t now) {
-    pod *p = find_pod(s, id);
-    if (weight) p->weight = weight;
-    p->quota_next_pct = quota_pct;
-    if (quota_pct != p->quota_pct || p->quota_ns != NEVER)
+void island_resize(island *s, const pol_pod *to, int64_t now) {
+    pod *p = find_pod(s, to->id);
+    p->weight = to->weight;
+    p->sm_next_pct = to->sm_pct;
+    p->quota_next_pct = to->quota_pct;
+    if (to->quota_pct != p->quota_pct || to->sm_pct != p->sm_pct || p->quota_ns != NEVER)
         p->quota_ns = (now / ENGINE_WINDOW_NS + 1) * ENGINE_WINDOW_NS;
     pod_schedule(p);
 }

@@ -121,7 +121,7 @@ pol_obs island_observation(const island *s, int64_t now_ns);
 void island_start(island *s, const pol_pod *p, int64_t now_ns);
 int island_stop(island *s, uint32_t pod, int64_t now_ns);
 void island_kill(island *s, uint32_t pod, int64_t now_ns);
-void island_resize(island *s, uint32_t pod, uint32_t quota_pct, uint32_t weight, int64_t now_ns);
+void island_resize(island *s, const pol_pod *to, int64_t now_ns);
 void island_route(island *s, const pol_action *a, int64_t now_ns);
 
 /* Counts what is left unfinished, and closes the timeline. Aborts if requests were not conserved. */

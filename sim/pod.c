@@ -34,6 +34,8 @@ pod *pod_open(const engine_fn *fn, const calib_model *model, const pol_pod *p) {
                  .gpu = p->gpu,
                  .row = p->row,
                  .sm_pct = p->sm_pct,
+                 .sm_next_pct = p->sm_pct,
+                 .quota_next_pct = p->quota_pct,
                  .weight = p->weight,
                  .batch_max = p->batch_max,
                  .workers = fn->workers,
@@ -50,10 +52,7 @@ pod *pod_open(const engine_fn *fn, const calib_model *model, const pol_pod *p) {
         pod_close(out);
         return NULL;
     }
-    out->gpu_ns[0] = 0;
-    for (uint32_t b = 1; b <= p->batch_max; b++) out->gpu_ns[b] = 1e6 * calib_gpu_ms(model, b, p->sm_pct);
-    pod_set_quota(out, model, p->quota_pct);
-    out->quota_next_pct = p->quota_pct;
+    pod_set_share(out, model);
     pod_schedule(out);
     return out;
 }
@@ -68,9 +67,12 @@ void pod_close(pod *p) {
     free(p);
 }
 
-void pod_set_quota(pod *p, const calib_model *model, uint32_t quota_pct) {
-    p->quota_pct = quota_pct;
-    p->launch_ns = 1e6 * calib_launch_ms(model, quota_pct);
+void pod_set_share(pod *p, const calib_model *model) {
+    p->sm_pct = p->sm_next_pct;
+    p->quota_pct = p->quota_next_pct;
+    p->launch_ns = 1e6 * calib_launch_ms(model, p->quota_pct);
+    p->gpu_ns[0] = 0;
+    for (uint32_t b = 1; b <= p->batch_max; b++) p->gpu_ns[b] = 1e6 * calib_gpu_ms(model, b, p->sm_pct);
 }
 
 void pod_schedule(pod *p) {
@@ -131,7 +133,9 @@ int pod_can_launch(pod *p, int64_t now_ns, int64_t batch_wait_ns) {
     if (p->is_serving || !p->batch_queue.n) return 0;
     uint32_t full = p->batch_max < p->workers ? p->batch_max : p->workers;
     int64_t due = queue_front(&p->batch_queue)->prepared_ns + batch_wait_ns;
-    if (p->batch_queue.n >= full || due <= now_ns) return 1;
+    if (p->batch_queue.n >= full) due = now_ns;
+    if (due < p->stalled_until_ns) due = p->stalled_until_ns;
+    if (due <= now_ns) return 1;
     p->due_ns = due;
     return 0;
 }
@@ -183,15 +187,21 @@ void pod_meter_start(pod *p, int64_t now_ns) {
     meter_from(p, now_ns, work > 0 ? work : 1);
 }
 
-/* What is still to come at a window's start follows from the end: the budgets of the windows before the last
- * one, and what is used of that. */
-void pod_meter_requota(pod *p, const calib_model *model, int64_t now_ns) {
+/* What is still to come at a window's start follows from the end: the budgets of the windows before the last one,
+ * and what is used of that. The part of the batch that is left goes on at the new width's rate. */
+void pod_meter_reshare(pod *p, const calib_model *model, int64_t now_ns, int64_t stall_ns) {
     int64_t windows = p->window - now_ns / ENGINE_WINDOW_NS;
     int64_t to_come = p->quota_pct == 100 ? p->end_ns - now_ns : windows * budget_ns(p) + p->used_ns;
-    pod_set_quota(p, model, p->quota_next_pct);
+    double gpu_ns = p->gpu_ns[p->n_flight];
+    pod_set_share(p, model);
     if (!p->is_serving) return;
+    if (p->gpu_ns[p->n_flight] != gpu_ns) {
+        int64_t rescaled = (int64_t)((double)to_come * p->gpu_ns[p->n_flight] / gpu_ns + 0.5);
+        p->gpu_time_ns += (double)(rescaled - to_come);
+        to_come = rescaled > 0 ? rescaled : 1;
+    }
     p->window = -1;
-    meter_from(p, now_ns, to_come);
+    meter_from(p, now_ns, to_come + stall_ns);
 }
 
 /* ---- the token runtime ---- */

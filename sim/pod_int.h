@@ -71,10 +71,11 @@ typedef struct pod {
     uint32_t n_flight;
 
     int64_t ready_ns, end_ns, quota_ns, due_ns; /* NEVER when there is none */
-    uint32_t quota_pct, quota_next_pct;
-    double *gpu_ns;   /* G by batch size, [batch_max + 1] */
-    double launch_ns; /* f at quota_pct */
-    int64_t weighted; /* smooth weighted round robin: its current weight */
+    uint32_t quota_pct, quota_next_pct, sm_next_pct;
+    int64_t stalled_until_ns; /* a change of width: no batch is launched before */
+    double *gpu_ns;           /* G by batch size, [batch_max + 1] */
+    double launch_ns;         /* f at quota_pct */
+    int64_t weighted;         /* smooth weighted round robin: its current weight */
 
     /* the batch in flight */
     double noise;
@@ -104,12 +105,13 @@ int pod_can_launch(pod *p, int64_t now_ns, int64_t batch_wait_ns);
 /* Takes the batch from the queue; the runtime then starts it. */
 void pod_load_batch(pod *p);
 
-/* Sets the quota that is in effect, and f with it. */
-void pod_set_quota(pod *p, const calib_model *model, uint32_t quota_pct);
+/* Puts sm_next_pct and quota_next_pct in effect, and G and f with them. */
+void pod_set_share(pod *p, const calib_model *model);
 
-/* The metered runtime: starts the loaded batch; and puts quota_next_pct in effect at a window's start. */
+/* The metered runtime: starts the loaded batch; and puts the next share in effect at a window's start, where
+ * stall_ns is lost to a batch in flight. */
 void pod_meter_start(pod *p, int64_t now_ns);
-void pod_meter_requota(pod *p, const calib_model *model, int64_t now_ns);
+void pod_meter_reshare(pod *p, const calib_model *model, int64_t now_ns, int64_t stall_ns);
 /* Duration of the batch in flight under the token runtime, were it alone. */
 double pod_token_ns(const pod *p);
 

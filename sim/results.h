@@ -24,7 +24,7 @@ typedef struct {           /* what identifies and describes one run */
     const char *policy;    /* "has" */
     const char *mode;      /* "corrected" or "artifact" */
     const char *predictor; /* "table" */
-    const char *billing;   /* "share" or "whole-gpu" */
+    const char *billing;   /* "share", "whole-gpu" or "slice" */
     const char *engine;    /* "islands" or "global" */
     uint64_t seed;
     const char *grid;        /* this run's grid point as canonical JSON, "{}" without a grid */

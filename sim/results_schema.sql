@@ -19,7 +19,7 @@ CREATE TABLE run (
     policy           TEXT NOT NULL,
     mode             TEXT NOT NULL,    -- "corrected" or "artifact"
     predictor        TEXT NOT NULL,
-    billing          TEXT NOT NULL,    -- "share" or "whole-gpu"
+    billing          TEXT NOT NULL,    -- "share", "whole-gpu" or "slice"
     engine           TEXT NOT NULL,    -- "islands" or "global": equal results
     version          TEXT NOT NULL,    -- the program that made this run
     commit_id        TEXT,             -- its git commit; NULL when built without git
@@ -156,6 +156,32 @@ CREATE TABLE request (
     FOREIGN KEY (run_id, fn) REFERENCES function_result (run_id, fn) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
+-- What to know before believing a run (README, "Warnings"); whole-experiment ones are in the view warning_log.
+CREATE TABLE warning (
+    run_id INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+    n      INTEGER NOT NULL,
+    name   TEXT NOT NULL, -- saturation, extrapolation, queue-growth, refused-actions, lost-requests
+    fn     INTEGER,       -- NULL: the whole run
+    value  REAL NOT NULL, -- the greater, the worse; the name says of what
+    text   TEXT NOT NULL,
+    PRIMARY KEY (run_id, n),
+    FOREIGN KEY (run_id, fn) REFERENCES function_result (run_id, fn) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- What the calibration says of the models in use, alone on a GPU under the token runtime: max(G, f). Under the
+-- metered runtime gpu_ms counts, and the quota limits how fast it is delivered.
+CREATE TABLE latency (
+    device       TEXT NOT NULL,
+    model        TEXT NOT NULL,
+    batch        INTEGER NOT NULL,
+    sm_pct       INTEGER NOT NULL,
+    quota_pct    INTEGER NOT NULL,
+    gpu_ms       REAL NOT NULL,    -- G(batch, SM): GPU-bound, at full quota
+    latency_ms   REAL NOT NULL,
+    extrapolated INTEGER NOT NULL, -- 1: outside what was measured
+    PRIMARY KEY (device, model, batch, sm_pct, quota_pct)
+) STRICT, WITHOUT ROWID;
+
 -- Student's t: half a 95 % confidence interval is t * sqrt(variance / n) with df = n - 1 (1..1000).
 CREATE TABLE student_t95 (df INTEGER PRIMARY KEY, t REAL NOT NULL) STRICT;
 
@@ -235,3 +261,48 @@ JOIN run AS r ON r.id = a.run_id;
 CREATE VIEW action_count AS
 SELECT label, grid, seed, verb, reason, count(*) AS times, sum(refused) AS refused, run_id
 FROM action_log GROUP BY run_id, verb, reason;
+
+-- Can two policies be ranked? Differences paired by seed, label minus other; half95 is half the 95 % interval
+-- of their mean, NULL with one seed. The interval tells them apart where half95 < abs(difference).
+CREATE VIEW policy_pair AS
+WITH value AS MATERIALIZED (
+    SELECT plan, label, grid, seed, 'cost_per_1k_usd' AS metric, cost_per_1k_usd AS value FROM run_summary
+    UNION ALL
+    SELECT plan, label, grid, seed, 'violation_pct', violation_pct FROM run_summary
+), paired AS (
+    SELECT a.plan, a.grid, a.metric, a.label, b.label AS other, a.value - b.value AS difference,
+           (a.value + b.value) / 2 AS middle,
+           avg(a.value - b.value) OVER (PARTITION BY a.grid, a.metric, a.label, b.label) AS mean
+    FROM value AS a
+    JOIN value AS b ON b.grid = a.grid AND b.metric = a.metric AND b.seed = a.seed
+                   AND (b.plan, b.label) > (a.plan, a.label)
+    WHERE a.value IS NOT NULL AND b.value IS NOT NULL
+)
+SELECT min(p.plan) AS plan, p.grid, p.metric, p.label, p.other, count(*) AS runs, p.mean AS difference,
+       avg(p.middle) AS middle,
+       (SELECT t.t FROM student_t95 AS t WHERE t.df = min(count(*) - 1, 1000))
+           * sqrt(sum((p.difference - p.mean) * (p.difference - p.mean)) / (count(*) - 1.0) / count(*)) AS half95
+FROM paired AS p
+GROUP BY p.grid, p.metric, p.label, p.other;
+
+-- All warnings. wide-intervals: undecided pairs of policies, unless they are as good as equal (to 1 % of the
+-- cost, or 0.1 percentage points of violations).
+CREATE VIEW warning_log AS
+SELECT w.name, r.label, f.name AS function, w.text, w.value, r.grid, r.seed, r.plan, w.run_id
+FROM warning AS w
+JOIN run AS r ON r.id = w.run_id
+LEFT JOIN function_result AS f ON f.run_id = w.run_id AND f.fn = w.fn
+UNION ALL
+SELECT 'wide-intervals', label || ' and ' || other, NULL,
+       CASE metric WHEN 'violation_pct'
+           THEN printf('violations differ by %.2g ± %.2g percentage points', difference, half95)
+           ELSE printf('costs differ by %.2g ± %.2g USD per 1,000 requests', difference, half95) END
+       || printf(' over %d runs: not ranked', runs)
+       || CASE WHEN grid = '{}' THEN '' ELSE ', at ' || grid END,
+       min(half95 / max(abs(difference), 1e-9 * half95), 1e9), grid, NULL, plan, NULL
+FROM policy_pair
+WHERE half95 >= abs(difference)
+  AND half95 + abs(difference) > CASE metric WHEN 'violation_pct' THEN 0.1 ELSE 0.01 * middle END
+UNION ALL
+SELECT 'wide-intervals', NULL, NULL, 'one seed, no intervals: policies cannot be ranked', 1e9, NULL, NULL, 0, NULL
+FROM policy_pair WHERE half95 IS NULL GROUP BY 1;

@@ -70,12 +70,18 @@ static int fail_memory(const builder *b) {
     return fail(b, NULL, "no memory", "enough of it");
 }
 
-/* The index of a kind of GPU; two entries of the same device are one kind */
-static size_t device_index(setup *s, const setup_calib *k) {
+/* The index of a kind of GPU; two entries of the same device and options are one kind */
+static size_t device_index(setup *s, const setup_calib *k, const config_gpus *g) {
+    const calib_device *facts = calib_device_of(k->calibration);
+    int resizable = g->sm_resizable < 0 ? facts->sm_resizable : g->sm_resizable;
+    int64_t resize_ns = ns_of_ms(g->sm_resize_ms < 0 ? facts->sm_resize_ms : g->sm_resize_ms);
     for (size_t i = 0; i < s->n_devices; i++)
-        if (s->calibs[i] == k) return i;
+        if (s->calibs[i] == k && s->devices[i].sm_resizable == resizable &&
+            s->devices[i].sm_resize_ns == resize_ns)
+            return i;
     s->calibs[s->n_devices] = k;
-    s->devices[s->n_devices].facts = calib_device_of(k->calibration);
+    s->devices[s->n_devices] =
+        (engine_device){.facts = facts, .sm_resizable = resizable, .sm_resize_ns = resize_ns};
     return s->n_devices++;
 }
 
@@ -100,7 +106,7 @@ static int build_cluster(builder *b) {
         snprintf(place, sizeof place, "cluster.gpus[%zu].device", i);
         if (setup_store_calib(b->store, c, place, c->gpus[i].device, c->gpus[i].is_file, &k, b->err) != 0)
             return -1;
-        add_gpus(s, &c->gpus[i], (uint32_t)device_index(s, k), &node);
+        add_gpus(s, &c->gpus[i], (uint32_t)device_index(s, k, &c->gpus[i]), &node);
     }
     return setup_store_calib(b->store, c, "slo_device", c->slo_device, c->slo_device_is_file, &s->slo,
                              b->err);

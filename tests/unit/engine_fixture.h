@@ -31,9 +31,9 @@ typedef struct {
     engine_options options;
 } fixture;
 
-/* One model "flat": gpu_ms for any batch and width (plus per_batch_ms per request), f = launch_ms at 100 %
- * and launch_ms * 100 / quota elsewhere; no overhead, no noise, no cold start. */
-static inline calib *fixture_flat_device(double gpu_ms, double per_batch_ms, double launch_ms) {
+/* One model "flat": gpu_ms, plus per_batch_ms per request, plus work_ms * 100 / SM %; f = launch_ms at 100 % and
+ * launch_ms * 100 / quota elsewhere; no overhead, no noise, no cold start. */
+static inline calib *fixture_device(double gpu_ms, double per_batch_ms, double work_ms, double launch_ms) {
     char text[4000], quotas[200] = "", times[400] = "", err[CALIB_ERR_LEN];
     for (int q = 10; q <= 100; q += 10) {
         size_t a = strlen(quotas), b = strlen(times);
@@ -49,16 +49,21 @@ static inline calib *fixture_flat_device(double gpu_ms, double per_batch_ms, dou
         "\"series\": {\"test\": {\"source\": \"test\", \"licence\": \"none\", \"method\": \"none\","
         "\"date\": \"2026-01-01\"}},"
         "\"models\": {\"flat\": {\"series\": \"test\", \"weak\": false, \"gpu\": {\"fixed_ms\": %.17g,"
-        "\"fixed_ms_per_batch\": %.17g, \"work_ms\": 0, \"work_ms_per_batch\": 0},"
+        "\"fixed_ms_per_batch\": %.17g, \"work_ms\": %.17g, \"work_ms_per_batch\": 0},"
         "\"launch\": {\"quota_pct\": [%s], \"ms\": [%s]},"
         "\"fit\": {\"mape_pct\": 0, \"median_pct\": 0, \"p90_pct\": 0, \"points\": 1},\"measured\": "
         "{\"batch\": [1, 32], \"sm_pct\": [1, 100], \"quota_pct\": [1, 100]},"
         "\"weights_mib\": 0, \"memory_mib\": 100, \"warmup_ms\": 0,"
         "\"overhead_ms\": {\"mean\": 0, \"cv\": 0}, \"noise_cv\": 0, \"facts_source\": \"test\"}}}",
-        gpu_ms, per_batch_ms, quotas, times);
+        gpu_ms, per_batch_ms, work_ms, quotas, times);
     calib *c = NULL;
     if (calib_open_text(&c, "flat", text, strlen(text), err)) fail_msg("%s", err);
     return c;
+}
+
+/* The same for any width. */
+static inline calib *fixture_flat_device(double gpu_ms, double per_batch_ms, double launch_ms) {
+    return fixture_device(gpu_ms, per_batch_ms, 0, launch_ms);
 }
 
 static inline void fixture_open(fixture *f, calib *device, size_t n_gpus, size_t n_fns, double duration_s) {

@@ -70,6 +70,7 @@ static void chaos_start(chaos *c, uint32_t fn, const pol_view *v) {
                     .quota_pct = 1 + pick(c, fn, 101),
                     .batch_max = pick(c, fn, 6),
                     .weight = pick(c, fn, 9),
+                    .setup_ns = chance(c, fn) < 0.1 ? (int64_t)pick(c, fn, 900) * MS_NS : 0,
                     .reason = "chaos"};
     c->host->plan(c->host->impl, &a);
 }
@@ -81,6 +82,7 @@ static void chaos_change(chaos *c, uint32_t fn, const pol_view *v) {
                             : what < 0.9                ? POL_RESIZE
                                                         : POL_ROUTE,
                     .fn = fn,
+                    .sm_pct = chance(c, fn) < 0.3 ? 1 + pick(c, fn, 100) : 0,
                     .quota_pct = 1 + pick(c, fn, 100),
                     .balance = (pol_balance)pick(c, fn, 6),
                     .pod_limit = pick(c, fn, 5),
@@ -165,14 +167,16 @@ static double params[4];
 static void randomise(fixture *f, uint64_t config) {
     chooser c = {.key = draw_key(20261122, (uint32_t)config, DRAW_POLICY)};
     size_t n_fns = 1 + below(&c, 5), n_gpus = 1 + below(&c, 4);
-    double launch_ms = 2 + 10 * unit(&c);
-    fixture_open(f, fixture_flat_device(1 + 20 * unit(&c), 4 * unit(&c), launch_ms), n_gpus, n_fns,
+    double launch_ms = 2 + 10 * unit(&c), gpu_ms = 1 + 20 * unit(&c), work_ms = below(&c, 2) * 3 * unit(&c);
+    fixture_open(f, fixture_device(gpu_ms, 4 * unit(&c), work_ms, launch_ms), n_gpus, n_fns,
                  5 + below(&c, 25));
     f->setup.seed = config;
     f->setup.rows_per_gpu = 1 + below(&c, 3);
     f->setup.runtime = below(&c, 3) ? ENGINE_METERED : ENGINE_TOKEN;
     f->setup.oversubscribe = f->setup.runtime == ENGINE_TOKEN && below(&c, 2);
-    f->setup.billing = below(&c, 2) ? ENGINE_BILL_SHARE : ENGINE_BILL_WHOLE_GPU;
+    f->setup.billing = (engine_billing)below(&c, 3);
+    f->devices[0].sm_resizable = (int)below(&c, 2);
+    f->devices[0].sm_resize_ns = below(&c, 2) * 30 * MS_NS;
     f->setup.warmup_ns = below(&c, 3) * SECOND_NS;
     f->setup.drain_ns = below(&c, 4) * SECOND_NS;
     int is_aligned = below(&c, 2) == 0; /* scrapes, ticks and windows at the same instants */

@@ -77,13 +77,14 @@ static void metered_equals_step_by_step(void **state) {
             int64_t work = (1 + (int64_t)(draw_bits(key, n++) % 800)) * STEP_NS;
             for (; window < now / ENGINE_WINDOW_NS; window++) {
                 p->quota_next_pct = quota[window + 1];
-                pod_meter_requota(p, calib_model_at(device, 0), (window + 1) * ENGINE_WINDOW_NS);
+                pod_meter_reshare(p, calib_model_at(device, 0), (window + 1) * ENGINE_WINDOW_NS, 0);
             }
-            load_one(p, (double)work * 1e-6);
+            load_one(p, 1);
+            p->noise = (double)work * 1e-6; /* of a batch of 1 ms */
             pod_meter_start(p, now);
             for (; (window + 1) * ENGINE_WINDOW_NS < p->end_ns; window++) {
                 p->quota_next_pct = quota[window + 1];
-                pod_meter_requota(p, calib_model_at(device, 0), (window + 1) * ENGINE_WINDOW_NS);
+                pod_meter_reshare(p, calib_model_at(device, 0), (window + 1) * ENGINE_WINDOW_NS, 0);
             }
             int64_t expected = run_by_steps(&truth, now, work, quota);
             if (p->end_ns != expected)
@@ -190,9 +191,35 @@ static void token_requota(void **state) {
     open_shared(&s, 1, (uint32_t[]){0}, (uint32_t[]){50}, (uint32_t[]){50});
     join(&s, 0, 5, 0);
     s.pods[0]->quota_next_pct = 100;
-    gpu_share_requota(&s.share, s.pods[0], calib_model_at(s.device, 0), 10 * MS_NS);
+    gpu_share_reshare(&s.share, s.pods[0], calib_model_at(s.device, 0), 10 * MS_NS, 0);
     assert_int_equal(s.pods[0]->end_ns, 15 * MS_NS);
     close_shared(&s, 1);
+}
+
+/* A pod that is widened from 50 to 100 % at 40 ms, at a cost of 5 ms. G = 4 + 3 * 100 / SM: 10 ms, then 7. Under the
+ * token runtime (f = 1) a batch begun at 36 has 6 of its 10 ms left, that is 4.2 of 7: it ends at 40 + 5 + 4.2. */
+static void resized_width(void **state) {
+    (void)state;
+    calib *device = fixture_device(4, 0, 3, 1);
+    const calib_model *model = calib_model_at(device, 0);
+    gpu_share share;
+    assert_int_equal(gpu_share_open(&share, 0, 1), 0);
+    pod *metered = open_pod(device, &one_worker, 0, 50, 100),
+        *token = open_pod(device, &one_worker, 0, 50, 100);
+    load_one(metered, 10);
+    load_one(token, 10);
+    metered->sm_next_pct = token->sm_next_pct = 100;
+    pod_meter_start(metered, 36 * MS_NS);
+    pod_meter_reshare(metered, model, 40 * MS_NS, 5 * MS_NS);
+    assert_int_equal(metered->end_ns, 49200000);
+    assert_true(metered->gpu_time_ns == 8.2e6);
+    assert_int_equal(gpu_share_join(&share, token, 0, 36 * MS_NS), 0);
+    gpu_share_reshare(&share, token, model, 40 * MS_NS, 5 * MS_NS);
+    assert_int_equal(token->end_ns, 49200000);
+    pod_close(metered);
+    pod_close(token);
+    gpu_share_close(&share);
+    calib_close(device);
 }
 
 int main(void) {
@@ -200,7 +227,7 @@ int main(void) {
         cmocka_unit_test(design_vectors),     cmocka_unit_test(metered_equals_step_by_step),
         cmocka_unit_test(token_alone),        cmocka_unit_test(token_row_mates),
         cmocka_unit_test(token_launch_bound), cmocka_unit_test(token_oversubscribed),
-        cmocka_unit_test(token_requota),
+        cmocka_unit_test(token_requota),      cmocka_unit_test(resized_width),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
