@@ -10,6 +10,7 @@
 #include "compare.h"
 #include "config.h"
 #include "sweep.h"
+#include "warnings.h"
 
 enum {
     KEY_RESUME = 0x100,
@@ -18,19 +19,24 @@ enum {
     KEY_SEEDS,
     KEY_SET,
     KEY_EAGER,
+    KEY_PLUGIN,
+    KEY_TIMEOUT,
     KEY_PROGRESS,
     KEY_JSON,
     KEY_CHECK,
-    KEY_REFERENCE
+    KEY_REFERENCE,
+    KEY_FAIL_ON
 };
 
 typedef struct {
     const char *config, *db, *progress;
     unsigned jobs; /* 0: as many as the cores allow */
     int resume, force, eager, json, check_only, reference, help;
-    const char **only, **sets; /* room for every argument */
-    size_t n_only, n_sets;
-    char seeds[32]; /* --seeds as an override */
+    const char **only, **sets, **plugins; /* room for every argument */
+    size_t n_only, n_sets, n_plugins;
+    double timeout_s;
+    char seeds[32];   /* --seeds as an override */
+    unsigned fail_on; /* bits of warning_kind */
 } run_args;
 
 static const struct argp_option options[] = {
@@ -41,9 +47,13 @@ static const struct argp_option options[] = {
     {"only", KEY_ONLY, "POLICY", 0, "only this policy, by label or name; repeatable", 0},
     {"seeds", KEY_SEEDS, "N", 0, "seeds 1 to N, whatever the config says", 0},
     {"set", KEY_SET, "PATH=VALUE", 0, "override a key, as in policies.has.params.tick_s=1; repeatable", 0},
+    {"plugin", KEY_PLUGIN, "FILE", 0, "a shared object with a policy of your own; repeatable", 0},
+    {"timeout", KEY_TIMEOUT, "S", 0, "give a run up after S seconds of real time (default: never)", 0},
     {"eager", KEY_EAGER, NULL, 0, "visit every function at every tick: slow, same results", 0},
     {"progress", KEY_PROGRESS, "WHEN", 0, "show a bar: auto (on a terminal; the default), always, never", 0},
     {"json", KEY_JSON, NULL, 0, "print the comparison as JSON", 0},
+    {"fail-on", KEY_FAIL_ON, "WARNING,...", 0,
+     "exit with 1 if the results have one of these warnings, or any (README, \"Warnings\")", 0},
     {"check-only", KEY_CHECK, NULL, 0, "check the config and all that it names, run nothing", 0},
     {"config-help", KEY_REFERENCE, NULL, 0, "print the reference of a config's keys as Markdown", 0},
     {"help", 'h', NULL, 0, "print this help", -1},
@@ -61,11 +71,31 @@ static unsigned parse_count(struct argp_state *state, const char *what, const ch
     return 0;
 }
 
+/* Seconds, from a millisecond to a year */
+static int parse_timeout(struct argp_state *state, run_args *a, const char *text) {
+    char *end = NULL;
+    a->timeout_s = *text >= '0' && *text <= '9' ? strtod(text, &end) : 0;
+    if (end != NULL && *end == '\0' && a->timeout_s >= 0.001 && a->timeout_s <= 31622400) return 0;
+    argp_failure(state, 0, 0, "--timeout: found '%s', expected seconds from 0.001 to 31622400", text);
+    return EINVAL;
+}
+
 static int parse_progress(struct argp_state *state, run_args *a, const char *text) {
     a->progress = text;
     if (strcmp(text, "auto") == 0 || strcmp(text, "always") == 0 || strcmp(text, "never") == 0) return 0;
     argp_failure(state, 0, 0, "--progress: found '%s', expected auto, always or never", text);
     return EINVAL;
+}
+
+static int parse_fail_on(struct argp_state *state, run_args *a, const char *text) {
+    char err[WARNINGS_ERR_LEN];
+    unsigned kinds = 0;
+    if (warnings_parse(text, &kinds, err) != 0) {
+        argp_failure(state, 0, 0, "--fail-on: %s", err);
+        return EINVAL;
+    }
+    a->fail_on |= kinds;
+    return 0;
 }
 
 static int parse_end(struct argp_state *state, const run_args *a) {
@@ -135,12 +165,19 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_SET:
         a->sets[a->n_sets++] = arg;
         return 0;
+    case KEY_PLUGIN:
+        a->plugins[a->n_plugins++] = arg;
+        return 0;
+    case KEY_TIMEOUT:
+        return parse_timeout(state, a, arg);
     case KEY_SEEDS:
         n = parse_count(state, "--seeds", arg, 10000);
         snprintf(a->seeds, sizeof a->seeds, "seeds=%u", n);
         return n > 0 ? 0 : EINVAL;
     case KEY_PROGRESS:
         return parse_progress(state, a, arg);
+    case KEY_FAIL_ON:
+        return parse_fail_on(state, a, arg);
     case ARGP_KEY_ARG:
         return parse_argument(state, a, arg);
     case ARGP_KEY_END:
@@ -188,6 +225,27 @@ static int print_table(const run_args *a, const char *db) {
     return CLI_OK;
 }
 
+/* The warnings, and whether --fail-on minds them. */
+static int print_warnings(const run_args *a, const char *db) {
+    char err[WARNINGS_ERR_LEN];
+    unsigned found = 0, minded;
+    if (warnings_print(db, stderr, &found, err) != 0) {
+        fprintf(stderr, "hassim run: %s\n", err);
+        return CLI_FAILED;
+    }
+    minded = found & a->fail_on;
+    for (int kind = 0; kind < WARNING_KINDS; kind++)
+        if (minded >> kind & 1u)
+            fprintf(stderr, "hassim run: --fail-on: %s\n", warnings_name((warning_kind)kind));
+    return minded ? CLI_FAILED : CLI_OK;
+}
+
+/* The table and the warnings; the first failure counts. */
+static int print_summary(const run_args *a, const char *db) {
+    int table = print_table(a, db), warnings = print_warnings(a, db);
+    return table != CLI_OK ? table : warnings;
+}
+
 static int finish(const run_args *a, const sweep_report *r, const char *db) {
     if (r->interrupted != 0) {
         fprintf(stderr, "hassim run: interrupted; %zu of %zu runs are in %s, --resume makes the rest\n",
@@ -197,7 +255,7 @@ static int finish(const run_args *a, const sweep_report *r, const char *db) {
     if (r->failed > 0)
         fprintf(stderr, "hassim run: %zu of %zu runs failed; the others are in %s\n", r->failed, r->planned,
                 db);
-    int rc = r->finished + r->skipped > 0 ? print_table(a, db) : CLI_OK;
+    int rc = r->finished + r->skipped > 0 ? print_summary(a, db) : CLI_OK;
     fprintf(stderr, "results: %s\n", db);
     return r->failed > 0 ? CLI_FAILED : rc;
 }
@@ -225,6 +283,7 @@ static int run_document(const run_args *a, const config_doc *doc) {
                              .eager = a->eager,
                              .only = a->only,
                              .n_only = a->n_only,
+                             .timeout_s = a->timeout_s,
                              .progress = progress_of(a),
                              .log = stderr};
     int rc = sweep_plan(&s, doc, &o, err) != 0 ? complain(err) : CLI_OK;
@@ -238,17 +297,29 @@ static int run_document(const run_args *a, const config_doc *doc) {
     return rc;
 }
 
-static int run(run_args *a) {
+static int run_config(run_args *a, const plugin_set *plugins) {
     char err[CONFIG_ERR_LEN];
     config_doc *doc = NULL;
+    if (*a->seeds != '\0') a->sets[a->n_sets++] = a->seeds;
+    if (config_open(&doc, a->config, a->sets, a->n_sets, err) != 0) return complain(err);
+    config_use_plugins(doc, plugins);
+    int rc = run_document(a, doc);
+    config_close(doc);
+    return rc;
+}
+
+static int run(run_args *a) {
+    char err[CONFIG_ERR_LEN];
     if (a->reference) {
         config_print_reference(stdout);
         return CLI_OK;
     }
-    if (*a->seeds != '\0') a->sets[a->n_sets++] = a->seeds;
-    if (config_open(&doc, a->config, a->sets, a->n_sets, err) != 0) return complain(err);
-    int rc = run_document(a, doc);
-    config_close(doc);
+    plugin_set *plugins = plugin_set_new();
+    int rc = plugins == NULL ? complain("no memory") : CLI_OK;
+    for (size_t i = 0; rc == CLI_OK && i < a->n_plugins; i++)
+        if (plugin_load(plugins, a->plugins[i], err) != 0) rc = complain(err);
+    if (rc == CLI_OK) rc = run_config(a, plugins);
+    plugin_set_free(plugins);
     return rc;
 }
 
@@ -259,7 +330,7 @@ int cli_run(int argc, char **argv) {
         "CONFIG",
         "Run an experiment: its policies x seeds x grid points, each in a worker process, "
         "into one results database; then compare the policies.\vExit codes: 0 all runs "
-        "finished, 1 some failed, 2 bad usage or config (nothing is written), 130 "
+        "finished, 1 some failed or --fail-on, 2 bad usage or config (nothing is written), 130 "
         "interrupted (finished runs are kept).",
         NULL,
         NULL,
@@ -269,12 +340,14 @@ int cli_run(int argc, char **argv) {
     argv[0] = name;
     a.only = calloc((size_t)argc + 1, sizeof *a.only);
     a.sets = calloc((size_t)argc + 1, sizeof *a.sets);
+    a.plugins = calloc((size_t)argc + 1, sizeof *a.plugins);
     int rc = CLI_USAGE;
-    if (a.only == NULL || a.sets == NULL)
+    if (a.only == NULL || a.sets == NULL || a.plugins == NULL)
         rc = complain("no memory");
     else if (argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &a) == 0)
         rc = a.help ? CLI_OK : run(&a);
     free(a.only);
     free(a.sets);
+    free(a.plugins);
     return rc;
 }

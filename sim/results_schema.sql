@@ -262,8 +262,8 @@ CREATE VIEW action_count AS
 SELECT label, grid, seed, verb, reason, count(*) AS times, sum(refused) AS refused, run_id
 FROM action_log GROUP BY run_id, verb, reason;
 
--- Can two policies be ranked? Differences paired by seed, label minus other; half95 is half the 95 % interval
--- of their mean, NULL with one seed. The interval tells them apart where half95 < abs(difference).
+-- Can two policies be ranked? Differences paired by seed, label minus other; half2 is the square of half the
+-- 95 % interval of their mean, NULL with one seed. They are told apart where half2 < difference * difference.
 CREATE VIEW policy_pair AS
 WITH value AS MATERIALIZED (
     SELECT plan, label, grid, seed, 'cost_per_1k_usd' AS metric, cost_per_1k_usd AS value FROM run_summary
@@ -277,17 +277,23 @@ WITH value AS MATERIALIZED (
     JOIN value AS b ON b.grid = a.grid AND b.metric = a.metric AND b.seed = a.seed
                    AND (b.plan, b.label) > (a.plan, a.label)
     WHERE a.value IS NOT NULL AND b.value IS NOT NULL
+), summed AS (
+    SELECT min(plan) AS plan, grid, metric, label, other, count(*) AS runs, avg(difference) AS difference,
+           avg(middle) AS middle,
+           sum((difference - mean) * (difference - mean)) / nullif(count(*) - 1, 0) AS var
+    FROM paired GROUP BY grid, metric, label, other
 )
-SELECT min(p.plan) AS plan, p.grid, p.metric, p.label, p.other, count(*) AS runs, p.mean AS difference,
-       avg(p.middle) AS middle,
-       (SELECT t.t FROM student_t95 AS t WHERE t.df = min(count(*) - 1, 1000))
-           * sqrt(sum((p.difference - p.mean) * (p.difference - p.mean)) / (count(*) - 1.0) / count(*)) AS half95
-FROM paired AS p
-GROUP BY p.grid, p.metric, p.label, p.other;
+SELECT s.*, t.t * t.t * s.var / s.runs AS half2
+FROM summed AS s LEFT JOIN student_t95 AS t ON t.df = min(s.runs - 1, 1000);
 
--- All warnings. wide-intervals: undecided pairs of policies, unless they are as good as equal (to 1 % of the
--- cost, or 0.1 percentage points of violations).
+-- All warnings. wide-intervals: pairs of policies that cannot be ranked, unless their difference is surely below
+-- 1 % of the cost, or 0.1 percentage points of violations. Its value is the number of seeds that would do.
 CREATE VIEW warning_log AS
+WITH undecided AS (
+    SELECT *, min(1e6, round(runs * half2 / max(difference * difference, 1e-12 * half2))) AS needed,
+           CASE metric WHEN 'violation_pct' THEN 0.1 ELSE 0.01 * middle END AS margin
+    FROM policy_pair WHERE half2 >= difference * difference
+)
 SELECT w.name, r.label, f.name AS function, w.text, w.value, r.grid, r.seed, r.plan, w.run_id
 FROM warning AS w
 JOIN run AS r ON r.id = w.run_id
@@ -295,14 +301,14 @@ LEFT JOIN function_result AS f ON f.run_id = w.run_id AND f.fn = w.fn
 UNION ALL
 SELECT 'wide-intervals', label || ' and ' || other, NULL,
        CASE metric WHEN 'violation_pct'
-           THEN printf('violations differ by %.2g ± %.2g percentage points', difference, half95)
-           ELSE printf('costs differ by %.2g ± %.2g USD per 1,000 requests', difference, half95) END
-       || printf(' over %d runs: not ranked', runs)
-       || CASE WHEN grid = '{}' THEN '' ELSE ', at ' || grid END,
-       min(half95 / max(abs(difference), 1e-9 * half95), 1e9), grid, NULL, plan, NULL
-FROM policy_pair
-WHERE half95 >= abs(difference)
-  AND half95 + abs(difference) > CASE metric WHEN 'violation_pct' THEN 0.1 ELSE 0.01 * middle END
+           THEN printf('violations differ by %.2g percentage points', abs(difference))
+           ELSE printf('costs differ by %.2g USD per 1,000 requests', abs(difference)) END
+       || printf('%s; %d seeds do not tell, %s would', CASE WHEN grid = '{}' THEN '' ELSE ' at ' || grid END, runs,
+                 CASE WHEN needed < 10000 THEN printf('about %d', needed) ELSE 'more than 10000' END),
+       needed, grid, NULL, plan, NULL
+FROM undecided
+WHERE abs(difference) > margin OR half2 > (margin - abs(difference)) * (margin - abs(difference))
 UNION ALL
-SELECT 'wide-intervals', NULL, NULL, 'one seed, no intervals: policies cannot be ranked', 1e9, NULL, NULL, 0, NULL
-FROM policy_pair WHERE half95 IS NULL GROUP BY 1;
+SELECT 'wide-intervals', NULL, NULL, 'one seed tells no chance from skill: policies are not ranked', 1e6, NULL, NULL,
+       0, NULL
+FROM policy_pair WHERE half2 IS NULL GROUP BY 1;

@@ -5,6 +5,7 @@
 
 #include "results_commit.h"
 #include "results_int.h"
+#include "warnings.h"
 
 /* Values are bound in the order of the columns; the first error sticks. */
 typedef struct {
@@ -281,6 +282,62 @@ static int write_requests(sqlite3 *db, sqlite3_int64 run_id, const engine_result
     return row_finish(&w);
 }
 
+static int write_warnings(sqlite3 *db, sqlite3_int64 run_id, const engine_setup *setup,
+                          const engine_result *result) {
+    warning_list list;
+    row w = row_prepare(db, "INSERT INTO warning VALUES (?, ?, ?, ?, ?, ?)");
+    if (warnings_of_run(setup, result, &list)) w.rc = SQLITE_NOMEM;
+    for (size_t i = 0; i < list.n && w.rc == SQLITE_OK; i++) {
+        put_int(&w, run_id);
+        put_count(&w, i);
+        put_text(&w, warnings_name(list.items[i].kind));
+        put_optional(&w, list.items[i].fn != WARNING_RUN, list.items[i].fn);
+        put_real(&w, list.items[i].value);
+        put_text(&w, list.items[i].text);
+        row_insert(&w);
+    }
+    warnings_free(&list);
+    return row_finish(&w);
+}
+
+static void insert_surface(row *w, const char *device, const calib_model *m) {
+    static const uint32_t batches[] = {1, 2, 4, 8};
+    for (size_t b = 0; b < sizeof batches / sizeof *batches; b++)
+        for (uint32_t sm = 5; sm <= 100; sm += 5)
+            for (uint32_t quota = 10; quota <= 100 && w->rc == SQLITE_OK; quota += 10) {
+                put_text(w, device);
+                put_text(w, calib_facts_of(m)->name);
+                put_count(w, batches[b]);
+                put_count(w, sm);
+                put_count(w, quota);
+                put_real(w, calib_gpu_ms(m, batches[b], sm));
+                put_real(w, calib_latency_ms(m, batches[b], sm, quota));
+                put_int(w, calib_is_extrapolated(m, batches[b], sm, quota) != 0);
+                row_insert(w);
+            }
+}
+
+/* 1: the database has the model's latencies on that device; the runs of an experiment share them. */
+static int has_surface(sqlite3_stmt *stmt, const char *device, const calib_model *m) {
+    sqlite3_bind_text(stmt, 1, device, -1, SQLITE_STATIC);
+    sqlite3_bind_text(stmt, 2, calib_facts_of(m)->name, -1, SQLITE_STATIC);
+    int has = sqlite3_step(stmt) == SQLITE_ROW;
+    sqlite3_reset(stmt);
+    return has;
+}
+
+static int write_latencies(sqlite3 *db, const engine_setup *setup) {
+    row ask = row_prepare(db, "SELECT 1 FROM latency WHERE device = ? AND model = ? LIMIT 1");
+    row w = row_prepare(db, "INSERT INTO latency VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    for (size_t fn = 0; fn < setup->n_fns; fn++)
+        for (size_t d = 0; d < setup->n_devices && ask.rc == SQLITE_OK && setup->fns[fn].on; d++) {
+            const calib_model *m = setup->fns[fn].on[d].model;
+            const char *device = setup->devices[d].facts->name;
+            if (m && !has_surface(ask.stmt, device, m)) insert_surface(&w, device, m);
+        }
+    return row_finish(&ask) | row_finish(&w);
+}
+
 static int write_all(sqlite3 *db, const results_run *run, const engine_setup *setup,
                      const engine_result *result, const hist *all) {
     if (write_run(db, run, setup, result, all)) return -1;
@@ -290,6 +347,8 @@ static int write_all(sqlite3 *db, const results_run *run, const engine_setup *se
     if (write_histograms(db, id, result, all)) return -1;
     if (write_timelines(db, id, result)) return -1;
     if (write_actions(db, id, result)) return -1;
+    if (write_warnings(db, id, setup, result)) return -1;
+    if (write_latencies(db, setup)) return -1;
     return write_requests(db, id, result);
 }
 
