@@ -249,7 +249,8 @@ static void complete(island *s, pod *p, int64_t now) {
     p->held -= n;
     p->busy -= n;
     touch(s, now);
-    if (pod_fill_workers(p, now, &s->spec->overhead_ms, s->overhead_key)) no_memory(s);
+    if (pod_collect_prepared(p, now) || pod_fill_workers(p, now, &s->spec->overhead_ms, s->overhead_key))
+        no_memory(s);
     if (s->queue.n) dispatch(s, now);
     launch(s, p, now);
     pod_schedule(p);

@@ -78,7 +78,7 @@ void pod_set_share(pod *p, const calib_model *model) {
 void pod_schedule(pod *p) {
     int64_t at = p->end_ns;
     event_kind kind = EV_COMPLETION;
-    if (p->n_prep && p->prep[p->n_prep - 1].prepared_ns < at) {
+    if (p->n_prep && !p->is_serving && p->prep[p->n_prep - 1].prepared_ns < at) {
         at = p->prep[p->n_prep - 1].prepared_ns;
         kind = EV_PREPARED;
     }
@@ -105,7 +105,7 @@ static int start_request(pod *p, held_request r, int64_t now_ns, const dist *ove
     p->busy++;
     int64_t overhead_ns = (int64_t)(1e6 * dist_sample(overhead_ms, draw_bits(key, r.ordinal)) + 0.5);
     r.prepared_ns = now_ns + overhead_ns;
-    if (overhead_ns == 0) return queue_push(&p->batch_queue, r);
+    if (overhead_ns == 0) return pod_collect_prepared(p, now_ns) ? -1 : queue_push(&p->batch_queue, r);
     uint32_t i = p->n_prep++;
     for (; i > 0 && p->prep[i - 1].prepared_ns <= r.prepared_ns; i--) p->prep[i] = p->prep[i - 1];
     p->prep[i] = r;
@@ -121,6 +121,12 @@ int pod_take(pod *p, held_request r, int64_t now_ns, const dist *overhead_ms, ui
 int pod_fill_workers(pod *p, int64_t now_ns, const dist *overhead_ms, uint64_t overhead_key) {
     while (p->waiting.n && p->busy < p->workers)
         if (start_request(p, queue_pop(&p->waiting), now_ns, overhead_ms, overhead_key)) return -1;
+    return 0;
+}
+
+int pod_collect_prepared(pod *p, int64_t before_ns) {
+    while (p->n_prep && p->prep[p->n_prep - 1].prepared_ns < before_ns)
+        if (pod_enqueue_prepared(p)) return -1;
     return 0;
 }
 

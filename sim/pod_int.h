@@ -100,6 +100,9 @@ int pod_take(pod *p, held_request r, int64_t now_ns, const dist *overhead_ms, ui
 int pod_fill_workers(pod *p, int64_t now_ns, const dist *overhead_ms, uint64_t overhead_key);
 /* Moves the first prepared request to the batch queue: EV_PREPARED. 0, or -1: out of memory. */
 int pod_enqueue_prepared(pod *p);
+/* Moves all that were prepared before then. While the GPU is busy they wait for its next completion: there is no
+ * event for each. 0, or -1: out of memory. */
+int pod_collect_prepared(pod *p, int64_t before_ns);
 /* 1 if a batch can be launched now. */
 int pod_can_launch(pod *p, int64_t now_ns, int64_t batch_wait_ns);
 /* Takes the batch from the queue; the runtime then starts it. */
