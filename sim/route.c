@@ -68,8 +68,17 @@ static pod *weighted(island *s) {
     return best;
 }
 
+/* One pod needs no choice: most functions have one. */
+static pod *only(island *s) {
+    pod *p = s->pods[0];
+    if (!takes_work(s, p)) return NULL;
+    s->turn = p->id + 1;
+    return p;
+}
+
 pod *route_pick(island *s, uint64_t ordinal) {
     if (s->n_ready == 0) return NULL;
+    if (s->n_pods == 1 && s->balance != POL_PULL) return only(s);
     uint64_t bits = draw_bits(s->route_key, ordinal);
     switch (s->balance) {
     case POL_PULL:
