@@ -1,102 +1,45 @@
-/* cli_policy.c - hassim policy list: the built-in policies and their parameters. */
-#include <argp.h>
-#include <errno.h>
+/* cli_policy.c - hassim policy: its verbs. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli.h"
-#include "policy.h"
+#include "cli_policy_int.h"
 
 typedef struct {
-    const char *verb, *name;
-    int help;
-} policy_args;
+    const char *name, *takes, *what;
+    int (*run)(int argc, char **argv);
+} verb;
 
-static const struct argp_option options[] = {
-    {"help", 'h', NULL, 0, "print this help", -1},
-    {"usage", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, -1},
-    {0},
+static const verb verbs[] = {
+    {"list", "[NAME]", "the policies and their parameters", cli_policy_list},
+    {"new", "NAME", "write a working policy of your own, and say how to build it", cli_policy_new},
+    {"test", "PATH|NAME", "does a policy keep the contract? a verdict per item", cli_policy_test},
 };
+enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
-static error_t parse_argument(struct argp_state *state, policy_args *a, const char *arg) {
-    if (a->verb == NULL) {
-        a->verb = arg;
-        if (strcmp(arg, "list") == 0) return 0;
-        argp_failure(state, 0, 0, "found '%s', expected list", arg);
-        return EINVAL;
-    }
-    if (a->name == NULL && policy_find(arg) != NULL) {
-        a->name = arg;
-        return 0;
-    }
-    argp_failure(state, 0, 0, "'%s': expected one policy that exists, or none for all", arg);
-    return EINVAL;
-}
-
-static error_t parse(int key, char *arg, struct argp_state *state) {
-    policy_args *a = state->input;
-    switch (key) {
-    case 'h':
-        a->help = 1;
-        return 0;
-    case ARGP_KEY_ARG:
-        return parse_argument(state, a, arg);
-    case ARGP_KEY_END:
-        if (a->help) {
-            argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
-            return 0;
-        }
-        if (a->verb != NULL) return 0;
-        argp_failure(state, 0, 0, "no verb given, expected list");
-        return EINVAL;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-/* A default as the config would write it: a number, or the name of a choice */
-static void format_default(const pol_param *p, pol_mode mode, char *out, size_t len) {
-    if (p->choices == NULL) {
-        snprintf(out, len, "%.10g", p->by_default[mode]);
-        return;
-    }
-    const char *choice = p->choices;
-    for (int i = 0; i < (int)p->by_default[mode] && strchr(choice, '|') != NULL; i++)
-        choice = strchr(choice, '|') + 1;
-    snprintf(out, len, "%.*s", (int)strcspn(choice, "|"), choice);
-}
-
-static void print_param(const pol_param *p) {
-    char corrected[40], artifact[40], takes[160];
-    format_default(p, POL_CORRECTED, corrected, sizeof corrected);
-    format_default(p, POL_ARTIFACT, artifact, sizeof artifact);
-    if (p->choices != NULL)
-        snprintf(takes, sizeof takes, "%s", p->choices);
-    else
-        snprintf(takes, sizeof takes, "%s%.10g to %.10g%s%s", p->is_integer ? "integer " : "", p->min, p->max,
-                 *p->unit == '\0' ? "" : " ", p->unit);
-    printf("  %-26s %-12s %-12s %s\n  %-26s   %s\n", p->key, corrected, artifact, takes, "", p->help);
-}
-
-static void print_policy(const pol_ops *ops) {
-    printf("%s: %s\n  billing %s, metrics every %g s\n", ops->name, ops->help, ops->billing, ops->scrape_s);
-    if (ops->n_params > 0) printf("  %-26s %-12s %-12s %s\n", "params", "corrected", "artifact", "takes");
-    for (size_t i = 0; i < ops->n_params; i++) print_param(&ops->params[i]);
+static void print_usage(FILE *to) {
+    fputs("Usage: hassim policy COMMAND [ARGUMENT...]\n\n", to);
+    for (size_t i = 0; i < N_VERBS; i++)
+        fprintf(to, "  %-5s %-10s %s\n", verbs[i].name, verbs[i].takes, verbs[i].what);
+    fputs("\nEach answers --help.\n", to);
 }
 
 int cli_policy(int argc, char **argv) {
-    const struct argp argp = {
-        options,       parse,
-        "list [NAME]", "List the built-in policies with their parameters, and the defaults of both modes.",
-        NULL,          NULL,
-        NULL};
-    policy_args a = {0};
-    char name[] = "hassim policy"; /* what argp and getopt begin their messages with */
-    argv[0] = name;
-    if (argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &a) != 0) return CLI_USAGE;
-    for (size_t i = 0; !a.help && policy_at(i) != NULL; i++)
-        if (a.name == NULL || strcmp(a.name, policy_at(i)->name) == 0) print_policy(policy_at(i));
-    if (fflush(stdout) == 0 && !ferror(stdout)) return CLI_OK;
-    perror("hassim policy: standard output");
-    return CLI_FAILED;
+    const char *name = argc > 1 ? argv[1] : NULL;
+    if (name != NULL && (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)) {
+        print_usage(stdout);
+        return CLI_OK;
+    }
+    for (size_t i = 0; name != NULL && i < N_VERBS; i++) {
+        if (strcmp(name, verbs[i].name) != 0) continue;
+        char full_name[64]; /* argp speaks under argv[0] */
+        snprintf(full_name, sizeof full_name, "hassim policy %s", name);
+        argv[1] = full_name;
+        return verbs[i].run(argc - 1, argv + 1);
+    }
+    if (name == NULL)
+        fputs("hassim policy: no command given, expected list, new or test\n", stderr);
+    else
+        fprintf(stderr, "hassim policy: found '%s', expected list, new or test\n", name);
+    return CLI_USAGE;
 }

@@ -14,6 +14,7 @@ struct config_doc {
     char *path;
     cJSON *root;
     size_t n_points;
+    const plugin_set *plugins;
 };
 
 /* What stands after the '=' of a --set: JSON, or else a string, which must be UTF-8 like all others */
@@ -129,6 +130,10 @@ void config_close(config_doc *doc) {
     free(doc);
 }
 
+void config_use_plugins(config_doc *doc, const plugin_set *plugins) {
+    doc->plugins = plugins;
+}
+
 size_t config_n_points(const config_doc *doc) {
     return doc->n_points;
 }
@@ -165,7 +170,7 @@ int config_at(config **out, const config_doc *doc, size_t point, char err[CONFIG
     if (rc == 0) rc = apply_point(doc, point, root, chosen, err);
     if (rc == 0) rc = config_keys_check(root, doc->path, err);
     if (rc == 0) {
-        rc = config_build(out, doc->path, root, chosen, err);
+        rc = config_build(out, doc->path, root, chosen, doc->plugins, err);
         root = NULL;
     }
     cJSON_Delete(root);

@@ -26,6 +26,7 @@
 
 #include "config_json.h"
 #include "engine.h"
+#include "plugin.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -63,6 +64,7 @@ typedef struct {
 typedef struct {
     const char *name, *label; /* label: unique; the name, or name:mode where two share it */
     const pol_ops *ops;
+    const plugin *from; /* NULL: built in */
     pol_mode mode;
     const char *predictor, *billing;
     engine_billing bill;
@@ -119,6 +121,10 @@ int config_open(config_doc **out, const char *path, const char *const *sets, siz
 int config_parse(config_doc **out, const char *path, const char *text, size_t len, const char *const *sets,
                  size_t n_sets, char err[CONFIG_ERR_LEN]);
 void config_close(config_doc *doc); /* NULL is fine */
+
+/* Policies are found in this set from now on; it must outlive the document and its configs. Before: the
+ * built-in ones. */
+void config_use_plugins(config_doc *doc, const plugin_set *plugins);
 
 size_t config_n_points(const config_doc *doc); /* >= 1 */
 int config_at(config **out, const config_doc *doc, size_t point, char err[CONFIG_ERR_LEN]);

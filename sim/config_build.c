@@ -10,6 +10,7 @@
 
 typedef struct {
     config *c;
+    const plugin_set *plugins;
     char *err;
 } builder;
 
@@ -295,8 +296,9 @@ static int fail_policy(const builder *b, const char *place, const char *name) {
     size_t nearest = SIZE_MAX, used = 0;
     const char *near = NULL;
     char list[300] = "", expected[400], quoted[CONFIG_FOUND_LEN];
-    for (size_t i = 0; policy_at(i) != NULL && used + 64 < sizeof list; i++) {
-        const char *known = policy_at(i)->name;
+    const pol_ops *ops;
+    for (size_t i = 0; (ops = plugin_policy_at(b->plugins, i)) != NULL && used + 64 < sizeof list; i++) {
+        const char *known = ops->name;
         if (config_distance(name, known) < nearest) {
             nearest = config_distance(name, known);
             near = known;
@@ -306,7 +308,7 @@ static int fail_policy(const builder *b, const char *place, const char *name) {
     if (near != NULL && config_is_near(name, nearest))
         snprintf(expected, sizeof expected, "a policy; the nearest is \"%s\"", near);
     else
-        snprintf(expected, sizeof expected, "a policy: %s", list);
+        snprintf(expected, sizeof expected, "a policy: %s; or --plugin FILE that brings it", list);
     return fail(b, place, config_quote(quoted, name), expected);
 }
 
@@ -329,7 +331,8 @@ static int build_policy(builder *b, config_policy *p, cJSON *entry, const char *
     const cJSON *root = b->c->root;
     char inner[PLACE], expected[PLACE], quoted[CONFIG_FOUND_LEN];
     p->name = string(entry, "name");
-    p->ops = policy_find(p->name);
+    p->ops = plugin_policy_find(b->plugins, p->name);
+    p->from = plugin_of(b->plugins, p->ops);
     snprintf(inner, sizeof inner, "%.180s.name", place);
     if (p->ops == NULL) return fail_policy(b, inner, p->name);
     p->mode = choice(entry, "mode", "corrected|artifact") == 0 ? POL_CORRECTED : POL_ARTIFACT;
@@ -461,7 +464,8 @@ static int build_all(builder *b, const cJSON *grid) {
     return print_texts(b, grid);
 }
 
-int config_build(config **out, const char *path, cJSON *root, const cJSON *grid, char err[CONFIG_ERR_LEN]) {
+int config_build(config **out, const char *path, cJSON *root, const cJSON *grid, const plugin_set *plugins,
+                 char err[CONFIG_ERR_LEN]) {
     *out = NULL;
     config *c = calloc(1, sizeof *c);
     if (c == NULL || (c->file = strdup(path)) == NULL) {
@@ -470,7 +474,7 @@ int config_build(config **out, const char *path, cJSON *root, const cJSON *grid,
         return config_fail(err, path, NULL, "no memory", "enough of it");
     }
     c->root = root;
-    builder b = {c, err};
+    builder b = {c, plugins, err};
     if (build_all(&b, grid) != 0) {
         config_free(c);
         return -1;

@@ -5,7 +5,8 @@
 #include "config.h"
 
 /* root has passed config_keys_check and now belongs to the config, or is gone on error. */
-int config_build(config **out, const char *path, cJSON *root, const cJSON *grid, char err[CONFIG_ERR_LEN]);
+int config_build(config **out, const char *path, cJSON *root, const cJSON *grid, const plugin_set *plugins,
+                 char err[CONFIG_ERR_LEN]);
 
 /* Checks the "params" of entry against ops's table, writes defaults into the entry and the values to
  * c->params */

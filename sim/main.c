@@ -17,7 +17,7 @@ static const command commands[] = {
     {"figures", cli_figures, "draw an experiment's figures (gnuplot)"},
     {"trace", cli_trace, "info, generate: look at traces, make synthetic ones"},
     {"calib", cli_calib, "info, fit: what the simulator knows about GPUs and models"},
-    {"policy", cli_policy, "list: the policies and their parameters"},
+    {"policy", cli_policy, "list, new, test: the policies, and yours among them"},
     {"bench", cli_bench, "replay: how fast the engine is"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

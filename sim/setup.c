@@ -453,6 +453,8 @@ void setup_hash(const setup *s, size_t policy, setup_hashes *out) {
     const config *c = s->c;
     uint64_t version = hash_text(SETUP_HASH_EMPTY, HASSIM_VERSION);
     uint64_t policy_hash = hash_text(version, c->policies[policy].json);
+    const plugin *from = c->policies[policy].from;
+    if (from != NULL) policy_hash = setup_hash_bytes(policy_hash, &from->hash, sizeof from->hash);
     uint64_t all = hash_text(hash_text(s->price_hash, c->shared), c->policies[policy].json);
     uint64_t calibration = SETUP_HASH_EMPTY;
     for (size_t i = 0; i < s->n_devices; i++)

@@ -1,4 +1,4 @@
-/* setup_int.h - private to setup*.c: the store of what was read from files. */
+/* setup_int.h - private to setup*.c: the store of what was read from files. plugin.c hashes its files alike. */
 #ifndef SETUP_INT_H
 #define SETUP_INT_H
 

@@ -112,6 +112,22 @@ void sweep_describe(const sweep *s, const sweep_job *job, char *out, size_t len)
              (unsigned long long)s->first->seeds[job->seed], is_plain ? "" : ", ", is_plain ? "" : grid);
 }
 
+const char *sweep_function_name(const sweep *s, const sweep_job *job, uint32_t fn, char *out, size_t len) {
+    char err[CONFIG_ERR_LEN];
+    config *c = NULL;
+    setup *opened = NULL;
+    int is_known = 0;
+    if (config_at(&c, s->doc, job->point, err) == 0 && setup_open(&opened, s->store, c, err) == 0) {
+        engine_setup input;
+        setup_engine(opened, job->policy, 0, &input);
+        is_known = fn < input.n_fns;
+        if (is_known) snprintf(out, len, "%s", input.fns[fn].name);
+    }
+    setup_close(opened);
+    config_free(c);
+    return is_known ? out : NULL;
+}
+
 /* Runs of this label, grid point and seed, whatever they were made from; -1: unreadable */
 static int count_namesakes(sqlite3 *db, const results_run *run) {
     sqlite3_stmt *stmt = NULL;

@@ -2,8 +2,9 @@
  *
  * sweep_plan reads and checks everything that any run needs (every grid point, calibration, trace and price)
  * and writes nothing. sweep_execute forks one process per run, `jobs` at a time: it inherits what was read,
- * simulates, and writes its run into the database itself, in one transaction. A worker that fails or crashes
- * loses its own run, which is reported (which run, why); the others go on. SIGINT and SIGTERM stop the
+ * simulates, and writes its run into the database itself, in one transaction. A worker that fails, crashes or
+ * takes longer than `timeout_s` loses its own run, which is reported (which run, why, and what its policy was
+ * doing at what simulated time); the others go on. SIGINT and SIGTERM stop the
  * workers; the runs that are finished stay, and `resume` makes the rest.
  *
  * Runs start in order of grid point, seed, policy, so that what is finished early can be compared in pairs.
@@ -37,6 +38,7 @@ typedef struct {
     int eager;
     const char *const *only; /* labels or names of policies */
     size_t n_only;           /* 0: all */
+    double timeout_s;        /* a run that takes longer is given up; 0: never */
     sweep_progress progress;
     FILE *log;
     sweep_engine engine; /* NULL: engine_run; tests bring others */

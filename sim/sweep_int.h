@@ -2,6 +2,7 @@
 #ifndef SWEEP_INT_H
 #define SWEEP_INT_H
 
+#include "heartbeat.h"
 #include "results.h"
 #include "setup.h"
 #include "sweep.h"
@@ -36,8 +37,11 @@ void sweep_describe(const sweep *s, const sweep_job *job, char *out, size_t len)
 /* Identity of a job's run; the strings live in s, except config_json (NULL) */
 results_run sweep_identity(const sweep *s, const sweep_job *job);
 
-/* The whole life of a worker: one run, reported to fd. */
-void sweep_work(const sweep *s, const sweep_job *job, int fd);
+/* The name of a function of the job's run; NULL if it cannot be had. It may take as long as opening a setup. */
+const char *sweep_function_name(const sweep *s, const sweep_job *job, uint32_t fn, char *out, size_t len);
+
+/* The whole life of a worker: one run, reported to fd. What its policy does is noted in beat. */
+void sweep_work(const sweep *s, const sweep_job *job, int fd, heartbeat *beat);
 
 typedef struct {
     sweep_progress kind;

@@ -15,15 +15,19 @@ typedef struct {
     pid_t pid; /* 0: free */
     int fd;
     const sweep_job *job;
-    double part; /* of its run, 0..1 */
+    heartbeat *beat;
+    double began_s; /* monotonic clock */
+    double part;    /* of its run, 0..1 */
     sweep_message message;
     size_t got;   /* bytes of message */
     int reported; /* its last message came */
+    int is_late;  /* and was stopped for it */
 } worker;
 
 typedef struct {
     sweep *s;
     worker *workers;
+    heartbeat *beats;
     struct pollfd *polls;
     size_t n, running, next;
     sweep_display display;
@@ -32,29 +36,37 @@ typedef struct {
     char *err;
 } pool;
 
-static void run_worker(const pool *p, const sweep_job *job, int fd) {
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void run_worker(const pool *p, const sweep_job *job, int fd, heartbeat *beat) {
     for (size_t i = 0; i < p->n; i++)
         if (p->workers[i].pid != 0) close(p->workers[i].fd); /* else a parent's death goes unseen */
-    sweep_work(p->s, job, fd);
+    sweep_work(p->s, job, fd, beat);
     _exit(0); /* not exit: the parent's buffers and handlers are not ours */
 }
 
 /* 1: started; 0: not now; -1: never */
 static int start_worker(pool *p, worker *w) {
     int ends[2];
+    heartbeat *beat = heartbeat_at(p->beats, (size_t)(w - p->workers));
+    heartbeat_clear(beat);
     if (pipe(ends) != 0) return p->running > 0 ? 0 : -1;
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);
-        run_worker(p, &p->s->jobs[p->next], ends[1]);
+        run_worker(p, &p->s->jobs[p->next], ends[1], beat);
     }
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
         return p->running > 0 ? 0 : -1;
     }
-    *w = (worker){.pid = pid, .fd = ends[0], .job = &p->s->jobs[p->next]};
+    *w = (worker){.pid = pid, .fd = ends[0], .job = &p->s->jobs[p->next], .beat = beat, .began_s = now_s()};
     p->next++;
     p->running++;
     return 1;
@@ -87,6 +99,18 @@ static void report_finish(pool *p, const worker *w) {
     sweep_display_line(&p->display, 0, line);
 }
 
+/* A worker that said nothing: what its policy was doing says more than how it ended */
+static void report_silence(pool *p, const worker *w, const char *how) {
+    heartbeat_news news = heartbeat_read(w->beat);
+    char text[100], place[300], why[550];
+    const char *name = NULL;
+    if (news.is_known && (news.call == TAP_OBSERVE || news.call == TAP_ACT) && news.fn != POL_ALL)
+        name = sweep_function_name(p->s, w->job, news.fn, text, sizeof text);
+    heartbeat_describe(&news, name, place, sizeof place);
+    snprintf(why, sizeof why, "%s%s%s", how, *place == '\0' ? "" : ", ", place);
+    report_failure(p, w, why);
+}
+
 /* The worker's pipe is shut: it has ended, or is about to */
 static void end_worker(pool *p, worker *w) {
     int status = 0;
@@ -96,13 +120,16 @@ static void end_worker(pool *p, worker *w) {
     close(w->fd);
     p->running--;
     p->display.done++;
-    if (WIFSIGNALED(status) && !w->reported) {
+    if (w->is_late && !w->reported) {
+        snprintf(why, sizeof why, "no result within %.9g s (--timeout)", p->s->options.timeout_s);
+        report_silence(p, w, why);
+    } else if (WIFSIGNALED(status) && !w->reported) {
         snprintf(why, sizeof why, "its worker was killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
-        report_failure(p, w, why);
+        report_silence(p, w, why);
     } else if (!w->reported) {
         snprintf(why, sizeof why, "its worker ended with status %d and no result", WEXITSTATUS(status));
-        report_failure(p, w, why);
+        report_silence(p, w, why);
     } else if (w->message.news == SWEEP_FAILED) {
         report_failure(p, w, w->message.text);
     } else {
@@ -136,6 +163,18 @@ static void listen_to(pool *p, worker *w) {
     if (w->got == sizeof w->message) take_message(p, w);
 }
 
+/* Gives up the runs that take longer than --timeout. A plug-in's children may hold the pipe: it is not waited for */
+static void stop_late(pool *p) {
+    double limit_s = p->s->options.timeout_s, now = limit_s > 0 ? now_s() : 0;
+    for (size_t i = 0; limit_s > 0 && i < p->n; i++) {
+        worker *w = &p->workers[i];
+        if (w->pid == 0 || w->reported || now - w->began_s < limit_s) continue;
+        w->is_late = 1;
+        kill(w->pid, SIGKILL);
+        end_worker(p, w);
+    }
+}
+
 static void draw(pool *p) {
     double done = (double)p->display.done;
     for (size_t i = 0; i < p->n; i++) done += p->workers[i].pid != 0 ? p->workers[i].part : 0;
@@ -150,6 +189,7 @@ static void wait_for_news(pool *p) {
         for (size_t i = 0; i < p->n; i++)
             if (p->workers[i].pid != 0 && p->polls[i].revents != 0) listen_to(p, &p->workers[i]);
     }
+    stop_late(p);
     const struct timespec now = {0, 0};
     int got = sigtimedwait(&p->stops, NULL, &now);
     if (got > 0) p->report->interrupted = got;
@@ -228,7 +268,8 @@ int sweep_execute(sweep *s, sweep_report *report, char err[CONFIG_ERR_LEN]) {
     if (p.n > s->n_jobs) p.n = s->n_jobs;
     p.workers = calloc(p.n + 1, sizeof *p.workers);
     p.polls = calloc(p.n + 1, sizeof *p.polls);
-    int rc = p.workers == NULL || p.polls == NULL
+    p.beats = heartbeat_new(p.n + 1);
+    int rc = p.workers == NULL || p.polls == NULL || p.beats == NULL
                  ? config_fail(err, "sweep", NULL, "no memory", "enough of it")
                  : 0;
     if (rc == 0) {
@@ -243,6 +284,7 @@ int sweep_execute(sweep *s, sweep_report *report, char err[CONFIG_ERR_LEN]) {
         sweep_display_end(&p.display);
         sigprocmask(SIG_SETMASK, &before, NULL);
     }
+    heartbeat_free(p.beats, p.n + 1);
     free(p.workers);
     free(p.polls);
     return rc;

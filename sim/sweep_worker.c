@@ -45,10 +45,15 @@ static int write_run(const sweep *s, const sweep_job *job, const config *c, cons
 }
 
 static int simulate(const sweep *s, const sweep_job *job, const config *c, const setup *opened,
-                    sweep_message *last, int fd, char *err) {
+                    sweep_message *last, int fd, heartbeat *beat, char *err) {
     engine_setup input;
     engine_result result = {0};
+    const tap_hooks hooks = heartbeat_hooks(beat);
     setup_engine(opened, job->policy, c->seeds[job->seed], &input);
+    tap *watched = tap_new(input.policy, input.params, &hooks);
+    if (watched == NULL) return config_fail(err, "sweep", NULL, "no memory", "enough of it");
+    input.policy = tap_ops(watched);
+    input.params = tap_values(watched);
     reporter r = {fd, input.duration_ns / 100, 0};
     const engine_options options = {.order = c->order,
                                     .threads = c->threads,
@@ -57,11 +62,14 @@ static int simulate(const sweep *s, const sweep_job *job, const config *c, const
                                     .progress_arg = &r};
     struct timespec t0;
     clock_gettime(CLOCK_MONOTONIC, &t0);
-    if (s->options.engine(&input, &options, &result, err) != 0) return -1;
+    int rc = s->options.engine(&input, &options, &result, err);
     last->wall_s = seconds_since(&t0);
-    for (size_t i = 0; i < result.n_fns; i++) last->arrivals += result.fns[i].arrivals;
-    int rc = write_run(s, job, c, &input, &result, last->wall_s, err);
-    engine_result_free(&result);
+    for (size_t i = 0; rc == 0 && i < result.n_fns; i++) last->arrivals += result.fns[i].arrivals;
+    if (rc == 0) {
+        rc = write_run(s, job, c, &input, &result, last->wall_s, err);
+        engine_result_free(&result);
+    }
+    tap_free(watched);
     return rc;
 }
 
@@ -76,7 +84,7 @@ static void take_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-void sweep_work(const sweep *s, const sweep_job *job, int fd) {
+void sweep_work(const sweep *s, const sweep_job *job, int fd, heartbeat *beat) {
     char err[CONFIG_ERR_LEN] = "";
     sweep_message last = {.news = SWEEP_WROTE};
     config *c = NULL;
@@ -84,7 +92,7 @@ void sweep_work(const sweep *s, const sweep_job *job, int fd) {
     take_signals();
     int rc = config_at(&c, s->doc, job->point, err);
     if (rc == 0) rc = setup_open(&opened, s->store, c, err);
-    if (rc == 0) rc = simulate(s, job, c, opened, &last, fd, err);
+    if (rc == 0) rc = simulate(s, job, c, opened, &last, fd, beat, err);
     if (rc != 0) {
         last.news = SWEEP_FAILED;
         snprintf(last.text, sizeof last.text, "%.*s", (int)sizeof last.text - 1, err);
