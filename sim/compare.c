@@ -9,8 +9,10 @@
 #include "results_int.h"
 
 const compare_metric compare_metrics[COMPARE_METRICS] = {
-    {"cost_per_1k_usd", "cost, USD per 1,000 requests"},
-    {"violation_pct", "SLO violations, % of requests"},
+    {"cost_per_1k_usd", "cost, USD per 1,000 arrivals"},
+    {"violation_pct", "SLO violations, % of arrivals"},
+    {"worst_violation_pct", "... of the worst function, %"},
+    {"unserved_pct", "dropped, lost, unfinished, %"},
     {"p50_ms", "latency, median, ms"},
     {"p95_ms", "latency, 95th percentile, ms"},
     {"p99_ms", "latency, 99th percentile, ms"},

@@ -97,12 +97,13 @@ static void print_columns(FILE *out, const char *const *names, size_t n_lines, c
     }
 }
 
-enum { MEAN_LINES = COMPARE_METRICS + 2, RATIO_LINES = COMPARE_METRICS + 1 };
+enum { MEAN_LINES = COMPARE_METRICS + 3, RATIO_LINES = COMPARE_METRICS + 1 };
 
 static void fill_means(const compare_group *g, cell *column) {
     column[0] = label_cell(g->label, NULL);
-    snprintf(column[1].text, CELL_LEN, "%zu", g->n_runs);
-    for (int m = 0; m < COMPARE_METRICS; m++) column[m + 2] = mean_cell(g, m);
+    snprintf(column[1].text, CELL_LEN, "%.12s, %.12s", g->mode, g->billing);
+    snprintf(column[2].text, CELL_LEN, "%zu", g->n_runs);
+    for (int m = 0; m < COMPARE_METRICS; m++) column[m + 3] = mean_cell(g, m);
 }
 
 static void fill_ratios(const compare_table *t, const compare_group *g, cell *column) {
@@ -119,7 +120,7 @@ static int widest(const cell *column, size_t n_lines) {
 
 /* One table of the groups [from, to), which share a grid point; the ratios' leaves out the baseline. */
 static void print_table(const compare_table *t, size_t from, size_t to, int ratios, FILE *out) {
-    const char *names[MEAN_LINES] = {"", "runs"};
+    const char *names[MEAN_LINES] = {"", "mode, billing", "runs"};
     size_t n_lines = ratios ? RATIO_LINES : MEAN_LINES, n = 0;
     for (int m = 0; m < COMPARE_METRICS; m++)
         names[(size_t)m + n_lines - COMPARE_METRICS] = compare_metrics[m].text;
@@ -173,7 +174,9 @@ static void print_meaning(const compare_table *t, FILE *out) {
     else
         fprintf(out, "\n± is half of the 95 %% confidence interval of the mean over runs, one run per seed "
                      "(Student t).\n");
-    fprintf(out, "GPU time allocated = SM share x time quota of every pod, summed over its life.\n");
+    fprintf(out, "GPU time allocated = SM share x time quota of every pod, summed over its life. Latencies "
+                 "are of the\n"
+                 "requests that were served; cost and violations count all that arrived.\n");
 }
 
 static int has_ratios(const compare_table *t) {

@@ -191,13 +191,15 @@ SELECT r.id AS run_id, r.plan, r.label, r.policy, r.mode, r.billing, r.grid, r.s
        f.requests,
        1000.0 * r.cost_usd / f.requests AS cost_per_1k_usd,
        100.0 * f.violations / f.requests AS violation_pct,
+       f.worst_violation_pct, 100.0 * f.failed / f.arrivals AS unserved_pct,
        r.p50_ms, r.p95_ms, r.p99_ms,
        r.gpus_mean, f.gpu_share_s, f.gpu_s, f.cold_starts, f.mean_batch,
        r.cost_usd, f.violations, f.failed
 FROM run AS r
 JOIN (SELECT run_id,
              sum(window_arrivals) AS requests, sum(violations) AS violations,
-             sum(dropped + lost + in_flight) AS failed,
+             sum(dropped + lost + in_flight) AS failed, sum(arrivals) AS arrivals,
+             max(100.0 * violations / window_arrivals) AS worst_violation_pct,
              sum(share_gpu_s) AS gpu_share_s, sum(gpu_s) AS gpu_s, sum(cold_starts) AS cold_starts,
              1.0 * sum(batched) / sum(batches) AS mean_batch
       FROM function_result GROUP BY run_id) AS f ON f.run_id = r.id;
