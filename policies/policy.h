@@ -206,10 +206,6 @@ typedef struct {
  * what it returns must stay as it is. `hassim policy new NAME` writes a file that has it. */
 const pol_ops *policy_export(void);
 
-/* A policy of your own, in a shared object: the one symbol that `hassim run --plugin FILE` looks up. Asked once;
- * what it returns must stay as it is. `hassim policy new NAME` writes a file that has it. */
-const pol_ops *policy_export(void);
-
 /* Built-in policies: NAME.c defines one of these, registry.c lists it. */
 const pol_ops *policy_find(const char *name); /* NULL: unknown */
 const pol_ops *policy_at(size_t i);           /* NULL: past the last */

@@ -49,8 +49,6 @@ static const struct argp_option options[] = {
     {"set", KEY_SET, "PATH=VALUE", 0, "override a key, as in policies.has.params.tick_s=1; repeatable", 0},
     {"plugin", KEY_PLUGIN, "FILE", 0, "a shared object with a policy of your own; repeatable", 0},
     {"timeout", KEY_TIMEOUT, "S", 0, "give a run up after S seconds of real time (default: never)", 0},
-    {"plugin", KEY_PLUGIN, "FILE", 0, "a shared object with a policy of your own; repeatable", 0},
-    {"timeout", KEY_TIMEOUT, "S", 0, "give a run up after S seconds of real time (default: never)", 0},
     {"eager", KEY_EAGER, NULL, 0, "visit every function at every tick: slow, same results", 0},
     {"progress", KEY_PROGRESS, "WHEN", 0, "show a bar: auto (on a terminal; the default), always, never", 0},
     {"json", KEY_JSON, NULL, 0, "print the comparison as JSON", 0},
@@ -71,15 +69,6 @@ static unsigned parse_count(struct argp_state *state, const char *what, const ch
     if (end != NULL && *end == '\0' && errno == 0 && n >= 1 && n <= max) return (unsigned)n;
     argp_failure(state, 0, 0, "%s: found '%s', expected an integer from 1 to %u", what, text, max);
     return 0;
-}
-
-/* Seconds, from a millisecond to a year */
-static int parse_timeout(struct argp_state *state, run_args *a, const char *text) {
-    char *end = NULL;
-    a->timeout_s = *text >= '0' && *text <= '9' ? strtod(text, &end) : 0;
-    if (end != NULL && *end == '\0' && a->timeout_s >= 0.001 && a->timeout_s <= 31622400) return 0;
-    argp_failure(state, 0, 0, "--timeout: found '%s', expected seconds from 0.001 to 31622400", text);
-    return EINVAL;
 }
 
 /* Seconds, from a millisecond to a year */
@@ -176,11 +165,6 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_SET:
         a->sets[a->n_sets++] = arg;
         return 0;
-    case KEY_PLUGIN:
-        a->plugins[a->n_plugins++] = arg;
-        return 0;
-    case KEY_TIMEOUT:
-        return parse_timeout(state, a, arg);
     case KEY_PLUGIN:
         a->plugins[a->n_plugins++] = arg;
         return 0;
