@@ -3,9 +3,9 @@
 
 #include "policy.h"
 
-extern const pol_ops policy_fixed, policy_has, policy_kserve;
+extern const pol_ops policy_fast_gshare, policy_fixed, policy_has, policy_kserve;
 
-static const pol_ops *const built_in[] = {&policy_has, &policy_kserve, &policy_fixed};
+static const pol_ops *const built_in[] = {&policy_has, &policy_kserve, &policy_fixed, &policy_fast_gshare};
 enum { N_BUILT_IN = sizeof built_in / sizeof *built_in };
 
 const pol_ops *policy_at(size_t i) {
