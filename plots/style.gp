@@ -29,3 +29,22 @@ set style fill solid 0.25 noborder
 # A step of 1, 2 or 5 times a power of ten that cuts a range into at most four.
 decade(x) = 10.0**floor(log10(x))
 step_of(x) = x / decade(x) <= 1 ? decade(x) : x / decade(x) <= 2 ? 2 * decade(x) : x / decade(x) <= 5 ? 5 * decade(x) : 10 * decade(x)
+
+# Panels in inches within a picture of width x height, the origin below left; "eval frame(...)" places the next one.
+frame(left, right, bottom, top) = sprintf("set lmargin at screen %g; set rmargin at screen %g; set bmargin at screen %g; set tmargin at screen %g", \
+    left / width, right / width, bottom / height, top / height)
+
+# A ratio axis, "eval ratio_axis('x', least, most, span)": tics at 1, 2 and 5 times powers of ten, at powers alone
+# where most / least exceeds span, what the panel has room for.
+tic_list(e, last, all) = e > last ? "" : sprintf("'%g' %g%s", 10.0**e, 10.0**e, e < last ? ", " : "") . \
+    (all && e < last ? sprintf("'%g' %g, '%g' %g, ", 2 * 10.0**e, 2 * 10.0**e, 5 * 10.0**e, 5 * 10.0**e) : "") . tic_list(e + 1, last, all)
+ratio_axis(axis, least, most, span) = sprintf("set logscale %s; set %srange [%g : %g]; set %stics (", axis, axis, least, most, axis) . \
+    tic_list(floor(log10(least)), ceil(log10(most)), most / least <= span) . ")"
+plain_axis(axis, most) = sprintf("unset logscale %s; set %srange [0 : %g]; set %stics %g", axis, axis, most, axis, step_of(most / 4.0))
+
+# Long names, such as a trace's hashes, by their beginning
+short(name) = strlen(name) > 22 ? name[1:8] . "…" : name
+
+# The legend of several panels, in a strip of its own: "eval legend(bottom, top)", then plot points at NaN with titles.
+legend(bottom, top) = frame(0.1, width - 0.1, bottom, top) . "; unset border; unset tics; unset xlabel; unset ylabel; unset for [i = 1:99] label i; unset logscale; " . \
+    "set xrange [0 : 1]; set yrange [0 : 1]; unset object; set key center center horizontal Left reverse samplen 1.5 width 2"
