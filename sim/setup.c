@@ -41,7 +41,7 @@ struct setup {
     char **names; /* made for copies */
     size_t n_names;
     predictor *predictors; /* [c->n_policies] */
-    uint64_t price_hash, trace_hash;
+    uint64_t price_hash, trace_hash, program_hash;
 };
 
 typedef struct {
@@ -389,6 +389,7 @@ int setup_open(setup **out, setup_store *store, const config *c, char err[CONFIG
     *out = NULL;
     if (s == NULL) return fail_memory(&b);
     s->c = c;
+    s->program_hash = setup_store_program(store);
     if (build_cluster(&b) != 0 || build_prices(&b) != 0 || build_fns(&b) != 0 || build_predictors(&b) != 0) {
         setup_close(s);
         return -1;
@@ -451,8 +452,7 @@ static uint64_t hash_text(uint64_t hash, const char *text) {
 
 void setup_hash(const setup *s, size_t policy, setup_hashes *out) {
     const config *c = s->c;
-    uint64_t version = hash_text(SETUP_HASH_EMPTY, HASSIM_VERSION);
-    uint64_t policy_hash = hash_text(version, c->policies[policy].json);
+    uint64_t policy_hash = hash_text(s->program_hash, c->policies[policy].json);
     const plugin *from = c->policies[policy].from;
     if (from != NULL) policy_hash = setup_hash_bytes(policy_hash, &from->hash, sizeof from->hash);
     uint64_t all = hash_text(hash_text(s->price_hash, c->shared), c->policies[policy].json);

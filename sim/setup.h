@@ -31,7 +31,7 @@ typedef struct setup setup;
 typedef struct {
     char config[SETUP_HASH_LEN]; /* of all that shapes the run, the policy's entry and the prices included */
     char trace[SETUP_HASH_LEN], calibration[SETUP_HASH_LEN]; /* of the files' bytes, in order of use */
-    char policy[SETUP_HASH_LEN]; /* of the policy's entry, our version and a plug-in's file */
+    char policy[SETUP_HASH_LEN]; /* of the policy's entry, the program and a plug-in's file */
 } setup_hashes;
 
 setup_store *setup_store_new(void); /* NULL: no memory */

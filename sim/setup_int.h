@@ -22,6 +22,9 @@ typedef struct {
     uint32_t *ranked; /* its functions, most invoked first; ties in the file's order */
 } setup_trace;
 
+/* Hash of the running program. */
+uint64_t setup_store_program(const setup_store *store);
+
 /* By the device's name (shipped), or by file. *out belongs to the store. place is where the config names it.
  */
 int setup_store_calib(setup_store *store, const config *c, const char *place, const char *device, int is_file,

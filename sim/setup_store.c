@@ -13,6 +13,7 @@ struct setup_store {
     size_t n_calibs;
     setup_trace **traces;
     size_t n_traces;
+    uint64_t program; /* hash of what is running: built-in policies and engine */
 };
 
 enum { PATH_LEN = 4096 };
@@ -38,8 +39,22 @@ static int hash_file(const char *path, uint64_t *hash, char *err) {
     return bad ? config_fail(err, path, NULL, "a read error", "a readable file") : 0;
 }
 
+/* Where the system does not say which file it runs, its version must do. */
+static uint64_t hash_program(void) {
+    char unused[CONFIG_ERR_LEN];
+    uint64_t hash;
+    if (hash_file("/proc/self/exe", &hash, unused) == 0) return hash;
+    return setup_hash_bytes(SETUP_HASH_EMPTY, HASSIM_VERSION, sizeof HASSIM_VERSION);
+}
+
 setup_store *setup_store_new(void) {
-    return calloc(1, sizeof(setup_store));
+    setup_store *store = calloc(1, sizeof *store);
+    if (store != NULL) store->program = hash_program();
+    return store;
+}
+
+uint64_t setup_store_program(const setup_store *store) {
+    return store->program;
 }
 
 static void free_calib(setup_calib *k) {
