@@ -155,7 +155,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     switch (key) {
     case 'o':
         a->db = arg;
-        return 0;
+        if (*arg != '\0') return 0;
+        argp_failure(state, 0, 0, "--output: found an empty name, expected a file");
+        return EINVAL;
     case 'j':
         a->jobs = parse_count(state, "-j", arg, 1024);
         return a->jobs > 0 ? 0 : EINVAL;

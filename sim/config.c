@@ -62,8 +62,13 @@ static int check_axis(const config_doc *doc, const cJSON *axis, char *err) {
         if (strcmp(other->string, axis->string) == 0)
             return config_fail(err, doc->path, place, "the path twice", "each path once");
     if (!cJSON_IsArray(axis) || axis->child == NULL)
-        return config_fail(err, doc->path, place, config_describe(found, axis),
+        return config_fail(err, doc->path, place,
+                           cJSON_IsArray(axis) ? "an empty array" : config_describe(found, axis),
                            "an array of values, not empty");
+    for (const cJSON *a = axis->child; a != NULL; a = a->next)
+        for (const cJSON *b = a->next; b != NULL; b = b->next)
+            if (cJSON_Compare(a, b, 1))
+                return config_fail(err, doc->path, place, "a value twice", "each value once");
     return 0;
 }
 
