@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs every experiment that feeds the evaluation's figures, and draws them: a minute or two on two cores. A config
+# Runs every experiment that feeds the evaluation's figures, and draws them: about a minute on two cores. A config
 # describes one experiment, so this script is what runs paper.json with its companions. Needs the program in build/
 # (sh experiments/quickstart.sh makes it) or in $HASSIM.
 #
@@ -25,8 +25,8 @@ experiment() {
     grep '^warning: ' "out/paper/$name.log" >&2 || true
     for figure; do $hassim figures "results/$name.db" --only "$figure" --out "out/paper/$name" --format "$formats"; done
 }
-experiment paper cost_ratio cost_violation tail_latency timeline fragmentation
-experiment paper_stress cost_ratio cost_violation tail_latency timeline
+experiment paper cost_ratio cost_violation tail_latency fragmentation
+experiment paper_stress cost_ratio cost_violation tail_latency fragmentation
 experiment slo_sweep violation_slo
 experiment ablation ablation cost_violation
 experiment fragmentation fragmentation latency_surface

@@ -8,16 +8,19 @@ array cost_paper[n]
 array miss_paper[n]
 baseline = ""
 grid = ""
+longest = 8
 do for [i = 1:n] {
     stats data index i-1 using (label[i] = stringcolumn(1), baseline = stringcolumn("baseline"), \
         grid = stringcolumn("grid"), cost_paper[i] = column("cost_paper"), miss_paper[i] = column("miss_paper"), 0) nooutput
+    label[i] = short(label[i])
+    if (strlen(label[i]) > longest) { longest = strlen(label[i]) }
 }
 
 # Rows are policies, panels quantities; in inches:
 row_h = 0.3
 panel_w = 1.62
 gap = 0.24
-left = 1.4
+left = 0.25 + 0.082 * longest
 right = 0.3
 bottom = 0.62
 top = 0.78
@@ -31,6 +34,7 @@ set label 1 (runs_max < 2 ? "Cost and violations, one run each" : \
 x_of(i) = left + (i - 1) * (panel_w + gap)
 low_of(name) = column(name) - sqrt(column(name . "_half2"))
 high_of(name) = column(name) + sqrt(column(name . "_half2"))
+row(j) = word(known, j) + 0
 clipped(x) = x < least ? least : x
 
 set border 1
@@ -52,6 +56,15 @@ do for [p = 1:4] {
     set yrange [*:*]
     stats data using (low_of(name) < least ? least = low_of(name) : 0, high_of(name) > most ? most = high_of(name) : 0, 0) nooutput
     unset for [i = 1:n] label 9 + i
+    unset for [i = 1:n] label 59 + i
+    known = ""
+    do for [i = 1:n] {
+        is_known = 0
+        stats data index i-1 using (is_known = column(name) == column(name), 0) nooutput
+        if (is_known) { known = known . sprintf("%d ", i) } else {
+            set label 59 + i "n/a (divided by 0)" at graph 0.25, first -i font ",7" textcolor rgb 0x222222
+        }
+    }
     if (p % 2 == 0) {
         do for [i = 1:n] {
             paper = p == 2 ? cost_paper[i] : miss_paper[i]
@@ -71,8 +84,11 @@ do for [p = 1:4] {
     set label 2 title at graph 0.5, graph 1 center offset 0, 0.8 noenhanced font ":Bold,9"
     if (p > 1) { unset ytics; unset label 1 }
     if (p % 2 == 0) { set arrow 1 from 1, graph 0 to 1, graph 1 nohead linecolor rgb grey linewidth 1 dashtype 2 }
-    plot for [i = 1:n] data index i-1 using (column(name)):(-i):(clipped(low_of(name))):(high_of(name)) \
-            with xerrorbars linecolor rgb colour[cycle(i)] linewidth 1.8 pointtype shape[cycle(i)] pointsize 1
+    if (words(known) == 0) { plot 1/0 } else {
+        plot for [j = 1:words(known)] data index row(j)-1 \
+            using (column(name)):(-row(j)):(clipped(low_of(name))):(high_of(name)) \
+            with xerrorbars linecolor rgb colour[cycle(row(j))] linewidth 1.8 pointtype shape[cycle(row(j))] pointsize 1
+    }
     unset arrow 1
 }
 unset multiplot

@@ -37,7 +37,7 @@ WITH swept AS (
     JOIN series AS n ON n.label = s.label
     LEFT JOIN student_t95 AS t ON t.df = min(s.runs - 1, 1000)
     UNION ALL -- published: FaST-GShare violates 4.8 times as often as HAS-GPU [arXiv 2505.01968, abstract]
-    SELECT panel, title, 'FaST-GShare by the paper, 4.8 × ' || label, 0, multiplier, 4.8 * mean, 0, runs
+    SELECT panel, title, 'paper: 4.8 × ' || label, 0, multiplier, 4.8 * mean, 0, runs
     FROM summed
     WHERE panel = 0
       AND label = (SELECT label FROM here WHERE policy = 'has' AND mode = 'corrected' ORDER BY plan LIMIT 1)

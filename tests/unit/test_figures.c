@@ -1,5 +1,6 @@
 /* Figures: the rows that gnuplot gets, and what is said when a database, a name or gnuplot is missing. */
 #include <dirent.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -103,7 +104,7 @@ static outcome draw(const place *p, const char *plots, const char *only, unsigne
 }
 
 static void contains(const char *text, const char *part) {
-    if (!strstr(text, part)) fail_msg("expected '%s' in:\n%s", part, text);
+    if (!text || !strstr(text, part)) fail_msg("expected '%s' in:\n%s", part, text ? text : "");
 }
 
 static void ends(outcome o, figures_status status, const char *err, const char *log) {
@@ -162,19 +163,32 @@ static void gnuplot_is_asked_for(void **state) {
     free(path);
 }
 
-/* The shipped figures, on a path that a shell would trip over. */
+static void skip_without_gnuplot(void) {
+    if (system("gnuplot --version >/dev/null 2>&1") == 0) return;
+    print_message("skipped: gnuplot is not installed\n");
+    skip();
+}
+
+/* The shipped figures, on a path that a shell would trip over; some have no data here, and say so. */
 static void shipped_figures_are_drawn(void **state) {
     const place *p = *state;
-    if (system("gnuplot --version >/dev/null 2>&1") != 0) {
-        print_message("skipped: gnuplot is not installed\n");
-        skip();
-    }
+    const char *const drawn[] = {"cost_ratio", "cost_violation", "fragmentation",
+                                 "pareto",     "tail_latency",   "timeline"};
+    const char *const empty[] = {"ablation", "latency_surface", "violation_slo"};
+    char line[128];
+    skip_without_gnuplot();
     outcome o = draw(p, HASSIM_ROOT "/plots", NULL, FIGURES_SVG | FIGURES_PNG);
     if (o.status != FIGURES_OK) fail_msg("%s", o.err);
-    contains(o.paths, "it's out/cost_violation.svg\n");
-    contains(o.paths, "it's out/cost_violation.png\n");
-    contains(o.paths, "it's out/timeline.svg\n");
-    contains(o.paths, "it's out/timeline.png\n");
+    for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++) {
+        snprintf(line, sizeof line, "it's out/%s.svg\n", drawn[i]);
+        contains(o.paths, line);
+        snprintf(line, sizeof line, "it's out/%s.png\n", drawn[i]);
+        contains(o.paths, line);
+    }
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
+        snprintf(line, sizeof line, "%s: no data for it", empty[i]);
+        contains(o.log, line);
+    }
     for (char *path = strtok(o.paths, "\n"); path; path = strtok(NULL, "\n")) {
         struct stat st;
         assert_int_equal(stat(path, &st), 0);
@@ -182,6 +196,165 @@ static void shipped_figures_are_drawn(void **state) {
     }
     free(o.paths);
     free(o.log);
+}
+
+/* ---- an experiment that has data for every figure ---- */
+
+typedef struct {
+    const char *label, *policy, *params;
+    double cost_usd;     /* at seed 1; a tenth more at seed 2 */
+    uint64_t violations; /* of each function's 100 requests */
+} system_made;
+
+static const system_made systems[] = {
+    {"has", "has", "", 1, 5},
+    {"no \"alignment\", enhanced_text", "has", ",\"params\":{\"alignment\":\"off\"}", 2, 4},
+    {"fast-gshare", "fast-gshare", "", 1.5, 10},
+    {"kserve", "kserve", "", 8, 0},
+};
+enum { SYSTEMS = sizeof systems / sizeof *systems, POINTS = 2, SEEDS = 2 };
+
+/* The label as JSON has it. */
+static const char *in_json(const char *label) {
+    return strchr(label, '"') ? "no \\\"alignment\\\", enhanced_text" : label;
+}
+
+static void write_made(results *r, const system_made *made, size_t plan, int multiplier, uint64_t seed,
+                       const engine_device *device, const engine_fit *fit) {
+    char err[RESULTS_ERR_LEN] = "", grid[64], config[256];
+    sample s;
+    snprintf(grid, sizeof grid, "{\"slo_multiplier\":%d}", multiplier);
+    snprintf(config, sizeof config, "{\"slo_multiplier\":%d,\"policies\":[{\"label\":\"%s\"%s}]}", multiplier,
+             in_json(made->label), made->params);
+    sample_make(&s, made->label, seed);
+    s.run.policy = made->policy;
+    s.run.plan = plan;
+    s.run.grid = grid;
+    s.run.config_json = config;
+    s.setup.devices = device;
+    s.setup.n_devices = 1;
+    s.result.cost_usd = made->cost_usd * (seed == 1 ? 1 : 1.1);
+    for (size_t fn = 0; fn < SAMPLE_FNS; fn++) {
+        s.fns[fn].on = fit;
+        s.of[fn].window_violations = made->violations * (uint64_t)multiplier;
+    }
+    for (size_t k = 0; k < SAMPLE_BINS; k++) s.total[k].share_gpus = seed == 1 ? 0.3 : 0.6; /* of 1.5 GPUs */
+    if (results_write_run(r, &s.run, &s.setup, &s.result, err)) fail_msg("%s", err);
+    sample_free(&s);
+}
+
+static void make_experiment(const char *path) {
+    char err[CALIB_ERR_LEN] = "";
+    results *r = NULL;
+    calib *c = NULL;
+    unlink(path);
+    if (calib_open(&c, HASSIM_ROOT "/calib/data/v100.json", err)) fail_msg("%s", err);
+    const engine_device device = {.facts = calib_device_of(c)};
+    const engine_fit fit = {.model = calib_model_find(c, "resnet152")};
+    if (results_open(&r, path, "exp", "why?", err)) fail_msg("%s", err);
+    for (size_t k = 0; k < POINTS * SYSTEMS * SEEDS; k++)
+        write_made(r, &systems[k / SEEDS % SYSTEMS], k, 2 << k / SEEDS / SYSTEMS, k % SEEDS + 1, &device,
+                   &fit);
+    results_close(r);
+    calib_close(c);
+}
+
+/* The value of that column in the first row of FIGURE.tsv that begins so. */
+static double cell(const place *p, const char *figure, const char *begin, const char *column) {
+    char path[192], head[1024] = "", line[1024] = "";
+    snprintf(path, sizeof path, "%s/%s.tsv", p->out, figure);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(head, sizeof head, f));
+    while (strncmp(line, begin, strlen(begin)) != 0 || strstr(line, column))
+        if (!fgets(line, sizeof line, f)) fail_msg("%s: no row '%s'", path, begin);
+    fclose(f);
+    head[strcspn(head, "\n")] = '\0';
+    char *names = head, *values = line, *name = NULL, *value = NULL;
+    do {
+        name = strsep(&names, "\t");
+        value = strsep(&values, "\t");
+    } while (name && value && strcmp(name, column) != 0);
+    if (!name || !value) fail_msg("%s: no column '%s'", path, column);
+    return strtod(value, NULL);
+}
+
+static void is(const place *p, const char *figure, const char *begin, const char *column, double expected) {
+    double found = cell(p, figure, begin, column);
+    if (!(fabs(found - expected) <= 1e-9 * (1 + fabs(expected))))
+        fail_msg("%s, '%s', %s: found %.12g, expected %.12g", figure, begin, column, found, expected);
+}
+
+static void every_figure_has_data(void **state) {
+    const place *p = *state;
+    size_t drawn = 0;
+    skip_without_gnuplot();
+    make_experiment(p->db);
+    outcome o = draw(p, HASSIM_ROOT "/plots", NULL, FIGURES_SVG | FIGURES_PNG);
+    if (o.status != FIGURES_OK) fail_msg("%s", o.err);
+    for (const char *at = o.paths; (at = strchr(at, '\n')); at++) drawn++;
+    if (drawn != 18)
+        fail_msg("found %zu files, expected 9 figures in 2 formats:\n%s%s", drawn, o.paths, o.log);
+    assert_string_equal(o.log, "");
+    free(o.paths);
+    free(o.log);
+}
+
+static void draw_data(const place *p) {
+    make_experiment(p->db);
+    ends(draw(p, HASSIM_ROOT "/plots", NULL, 0), FIGURES_OK, "", "");
+}
+
+/* Costs of 1 and 1.1 USD per 200 requests; t(1) = 12.7062. */
+static void ratios_and_the_papers_marks(void **state) {
+    const place *p = *state;
+    const double t = 12.706204736174698;
+    draw_data(p);
+    is(p, "cost_ratio", "has\t", "cost", 5.25);
+    is(p, "cost_ratio", "has\t", "cost_half2", t * t * 0.125 / 2);
+    is(p, "cost_ratio", "kserve\t", "cost_ratio", 8);
+    is(p, "cost_ratio", "kserve\t", "cost_ratio_half2", 0); /* proportional, seed by seed */
+    is(p, "cost_ratio", "kserve\t", "cost_paper", 10.8);
+    is(p, "cost_ratio", "fast-gshare\t", "cost_paper", 1.72);
+    is(p, "cost_ratio", "fast-gshare\t", "miss_ratio", 2);
+    is(p, "cost_ratio", "fast-gshare\t", "miss_paper", 4.8);
+    assert_true(isnan(cell(p, "cost_ratio", "has\t", "cost_paper")));
+}
+
+static void the_multiplier_is_swept(void **state) {
+    const place *p = *state;
+    draw_data(p);
+    is(p, "violation_slo", "0 fast-gshare\t0\tall functions\tfast-gshare\t3\t2\t", "violation_pct", 20);
+    is(p, "violation_slo", "0 fast-gshare\t0\tall functions\tfast-gshare\t3\t4\t", "violation_pct", 40);
+    is(p, "violation_slo", "0 paper: 4.8 × has\t", "violation_pct", 48);
+    is(p, "violation_slo", "1 has\t1\tclassify\t", "violation_pct", 10);
+}
+
+static void parts_points_and_packing(void **state) {
+    const place *p = *state;
+    draw_data(p);
+    is(p, "ablation", "has\t", "cost", 5.25);
+    is(p, "ablation", "no \"alignment\", enhanced_text\t", "cost", 10.5);
+    is(p, "fragmentation", "has\t", "packed", 0.3);
+    is(p, "fragmentation", "has\t", "share", 0.45);
+    is(p, "tail_latency", "0 has\t", "half2", 0);
+    is(p, "tail_latency", "1 has\t1\tclassify\thas\t1\t1\t", "slo_ms", 60);
+    /* at the first multiplier: kserve has no violations, has is cheapest, fast-gshare is beaten by both */
+    is(p, "pareto", "not dominated\t", "cost", 5.25);
+    is(p, "pareto", "fast-gshare\t", "best", 0);
+    is(p, "pareto", "kserve\t", "best", 1);
+}
+
+static void a_surface_of_the_calibration(void **state) {
+    const place *p = *state;
+    char err[CALIB_ERR_LEN] = "";
+    calib *c = NULL;
+    draw_data(p);
+    if (calib_open(&c, HASSIM_ROOT "/calib/data/v100.json", err)) fail_msg("%s", err);
+    double expected = calib_latency_ms(calib_model_find(c, "resnet152"), 8, 5, 10);
+    double found = cell(p, "latency_surface", "batch 8\t8\t5\t10\t", "latency_ms");
+    assert_true(fabs(found - expected) < 1e-9 * expected);
+    calib_close(c);
 }
 
 #define AT_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, clear_place)
@@ -193,6 +366,11 @@ int main(void) {
         AT_PLACE(bad_queries_and_names_are_refused),
         AT_PLACE(gnuplot_is_asked_for),
         AT_PLACE(shipped_figures_are_drawn),
+        AT_PLACE(every_figure_has_data),
+        AT_PLACE(ratios_and_the_papers_marks),
+        AT_PLACE(the_multiplier_is_swept),
+        AT_PLACE(parts_points_and_packing),
+        AT_PLACE(a_surface_of_the_calibration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
