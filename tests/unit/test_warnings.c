@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "cli.h"
 #include "results_sample.h"
 #include "warnings.h"
 
@@ -381,6 +383,49 @@ static void many_lines_are_cut(void **state) {
     free(text);
 }
 
+/* ---- hassim run --fail-on ---- */
+
+static const char two_policies[] =
+    "{\"name\": \"exp\", \"duration_s\": 20, \"seeds\": 1, \"cluster\": {\"gpus\": [{\"device\": "
+    "\"v100-16gb\", \"nodes\": 4}]},"
+    " \"functions\": [{\"name\": \"f\", \"model\": \"resnet50\", \"trace\": {\"mean_rps\": 5}}],"
+    " \"policies\": [{\"name\": \"has\"}, {\"name\": \"kserve\"}]}";
+
+/* The exit code, in a process of its own: argp keeps state. */
+static int run_with(const place *p, const char *fail_on) {
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        char config[128],
+            *argv[] = {strdup("run"),       config,          strdup("-o"), strdup(p->db), strdup("--force"),
+                       strdup("--fail-on"), strdup(fail_on), NULL};
+        snprintf(config, sizeof config, "%s/c.json", p->dir);
+        if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)) _exit(99);
+        _exit(cli_run(7, argv));
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void scripts_may_fail_on_warnings(void **state) {
+    const place *p = *state;
+    char path[128], kept[128];
+    snprintf(path, sizeof path, "%s/c.json", p->dir);
+    snprintf(kept, sizeof kept, "%s~", p->db);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(two_policies, f);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(run_with(p, "saturation,refused-actions"), CLI_OK);
+    assert_int_equal(run_with(p, "saturation,wide-intervals"), CLI_FAILED);
+    assert_int_equal(run_with(p, "any"), CLI_FAILED);
+    assert_int_equal(run_with(p, "lost"), CLI_USAGE);
+    unlink(path);
+    unlink(kept);
+}
+
 #define AT_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, clear_place)
 
 int main(void) {
@@ -401,6 +446,7 @@ int main(void) {
         AT_PLACE(one_seed_ranks_nothing),
         AT_PLACE(one_policy_needs_no_rank),
         AT_PLACE(many_lines_are_cut),
+        AT_PLACE(scripts_may_fail_on_warnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
