@@ -226,11 +226,12 @@ static int warn_growth(const engine_bin *bins, size_t n, uint32_t fn, warning_li
     if (part == 0) return 0;
     queue_part a = look_at_queue(bins, n - 3 * part, n - 2 * part),
                b = look_at_queue(bins, n - 2 * part, n - part), c = look_at_queue(bins, n - part, n);
-    double rise = c.queued - a.queued;
-    if (!(a.queued < b.queued && b.queued < c.queued) || c.queued < GROWTH * a.queued ||
-        rise < GROWTH_REQUESTS || rise < c.arrivals * GROWTH_PCT / 100)
+    double rise = c.queued - a.queued, last = (double)bins[n - 1].queued;
+    int grew = a.queued < b.queued && b.queued < c.queued && c.queued >= GROWTH * a.queued;
+    if (!grew || rise < GROWTH_REQUESTS || rise < c.arrivals * GROWTH_PCT / 100 || last < b.queued ||
+        last < GROWTH_REQUESTS)
         return 0;
-    warning *w = add(out, WARNING_QUEUE_GROWTH, fn, (double)bins[n - 1].queued);
+    warning *w = add(out, WARNING_QUEUE_GROWTH, fn, last);
     if (!w) return -1;
     snprintf(w->text, sizeof w->text,
              "%.0f requests waiting at the end; on average %.0f, %.0f, %.0f in the last "

@@ -12,8 +12,8 @@
  *                    model; the quota counts under the token runtime only. value: % of the function's pods,
  *                    by the actions kept (config "actions_max").
  *   queue-growth     requests waiting rose in each third of the run's last 30 %, by half and 10 requests and 1 %
- *                    of what arrived in the last third, at least. value: requests waiting at the end. By
- *                    function where it has a timeline.
+ *                    of what arrived in the last third, at least, and had not gone by the end. value: requests
+ *                    waiting then. By function where it has a timeline.
  *   refused-actions  more than 1 % of the policy's actions, and at least 5, were refused. value: %.
  *   lost-requests    requests were dropped, lost with their pod, or unfinished at the end. value: how many.
  *   wide-intervals   the 95 % interval of two policies' difference in cost or violations, paired by seed, holds 0

@@ -141,6 +141,9 @@ static void growing_queues(void **state) {
     for (size_t k = 70; k < BINS; k++) m.by_fn[k].queued = k - 69;
     warns(&m, WARNING_QUEUE_GROWTH, 30,
           "30 requests waiting at the end; on average 6, 16, 26 in the last three tenths");
+    m.by_fn[BINS - 1].queued = 0; /* all gone in time */
+    quiet(&m);
+    m.by_fn[BINS - 1].queued = 30;
     m.by_fn[85].queued = 0; /* a dip changes little */
     assert_non_null(warned(&m));
     for (size_t k = 80; k < 90; k++) m.by_fn[k].queued = 50; /* it has passed its peak */
