@@ -126,11 +126,19 @@ static inline int64_t mock_start(mock *m, const pol_action *a) {
     return id;
 }
 
+static inline int mock_may_be_wide(const mock *m, const pol_pod *p, uint32_t sm_pct) {
+    const pol_gpu *g = &m->gpus[p->gpu];
+    return g->sm_resizable && m->rows[p->row].n_pods == 1 && sm_pct <= 100 &&
+           (m->is_oversubscribed || sm_pct <= p->sm_pct + g->sm_free_pct);
+}
+
 static inline int64_t mock_resize(mock *m, mock_pod *p, uint32_t sm_pct, uint32_t quota_pct) {
-    if (sm_pct != 0 && sm_pct != p->pod.sm_pct) return -1;
-    if (p->pod.draining || quota_pct < 1) return -1;
-    if (quota_pct > p->pod.quota_pct + m->rows[p->pod.row].quota_free_pct) return -1;
+    if (sm_pct == 0) sm_pct = p->pod.sm_pct;
+    if (quota_pct == 0) quota_pct = p->pod.quota_pct;
+    if (p->pod.draining || quota_pct > p->pod.quota_pct + m->rows[p->pod.row].quota_free_pct) return -1;
+    if (sm_pct != p->pod.sm_pct && !mock_may_be_wide(m, &p->pod, sm_pct)) return -1;
     mock_place(m, &p->pod, -1);
+    p->pod.sm_pct = sm_pct;
     p->pod.quota_pct = quota_pct;
     mock_place(m, &p->pod, 1);
     return 0;
@@ -330,6 +338,10 @@ static inline void mock_step(mock *m) {
     if (m->flags & POL_GLOBAL) mock_act(m, POL_ALL, POL_TICK);
 }
 
+static inline void mock_run_until(mock *m, int64_t end_s) {
+    while (m->now_ns < end_s * MOCK_S) mock_step(m);
+}
+
 static inline uint32_t mock_alive(const mock *m, uint32_t fn) {
     pol_obs o = mock_observation(m, fn);
     return o.pods_ready + o.pods_starting;
@@ -356,7 +368,7 @@ static inline int mock_same_log(const mock *a, const mock *b) {
     return 1;
 }
 
-/* ---- random loads ---- */
+/* ---- loads ---- */
 
 static inline uint64_t mock_random(uint64_t *state) { /* splitmix64 */
     uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
@@ -369,6 +381,16 @@ enum { MOCK_LOAD = 4096 };
 typedef struct {
     int64_t arrival_ns[MOCK_LOAD], end_ns[MOCK_LOAD];
 } mock_requests;
+
+/* Evenly spaced requests that take 100 ms each, behind those that are there. */
+static inline mock_load mock_even_load(mock_requests *into, size_t n, double rate, double from_s,
+                                       double to_s) {
+    for (double t = from_s; t < to_s && n < MOCK_LOAD; t += 1 / rate, n++) {
+        into->arrival_ns[n] = (int64_t)(t * 1e9);
+        into->end_ns[n] = into->arrival_ns[n] + 100000000;
+    }
+    return (mock_load){into->arrival_ns, into->end_ns, n};
+}
 
 /* Bursts of random rate, length and service time, with pauses between that may be long. */
 static inline mock_load mock_random_load(mock_requests *into, uint64_t *state, int64_t span_ns) {
@@ -387,6 +409,49 @@ static inline mock_load mock_random_load(mock_requests *into, uint64_t *state, i
         t += (int64_t)(mock_random(state) % (mock_random(state) % 2 ? 20 * MOCK_S : 400 * MOCK_S));
     }
     return (mock_load){into->arrival_ns, into->end_ns, n};
+}
+
+/* ---- laziness ---- */
+
+/* Another choice for a third of the parameters that are one, and any metrics, pods, failures and functions. */
+static inline void mock_randomise(mock *m, uint64_t *state) {
+    for (size_t i = 0; i < m->ops->n_params; i++) {
+        uint64_t n = 1;
+        if (!m->ops->params[i].choices) continue;
+        for (const char *c = m->ops->params[i].choices; *c; c++) n += *c == '|';
+        if (mock_random(state) % 3 == 0) m->values[i] = (double)(mock_random(state) % n);
+    }
+    mock_set(m, "tick_s", mock_random(state) % 2 ? 2 : 0.7);
+    m->host.scrape_ns = (int64_t)(1 + mock_random(state) % 7) * MOCK_S;
+    m->host.scrape_phase_ns = (int64_t)(mock_random(state) % 7000) * 1000000;
+    m->cold_start_ns = (int64_t)(mock_random(state) % 12) * MOCK_S / 2;
+    m->drain_ns = (int64_t)(mock_random(state) % 5) * MOCK_S;
+    m->has_failures = mock_random(state) % 2 == 0;
+    m->is_oversubscribed = mock_random(state) % 4 == 0;
+    for (size_t g = 0; g < m->n_gpus; g++) m->gpus[g].sm_resizable = mock_random(state) % 2;
+    for (size_t f = 0; f < m->n_fns; f++) m->fns[f].workers = (uint32_t)(1 + mock_random(state) % 16);
+}
+
+/* 900 s of a random small cluster under random loads; requests[MOCK_FNS] backs them. step (NULL: none) is called
+ * after each tick. */
+static inline mock *mock_run_random(const pol_ops *ops, uint64_t seed, int is_eager, mock_requests *requests,
+                                    void (*step)(mock *m)) {
+    char err[POL_ERR_LEN] = "";
+    uint64_t state = seed;
+    mock *m = mock_new(ops, POL_CORRECTED, 1 + seed % 4, 1 + seed % 5);
+    mock_randomise(m, &state);
+    m->is_eager = is_eager;
+    for (size_t f = 0; f < m->n_fns; f++) m->loads[f] = mock_random_load(&requests[f], &state, 900 * MOCK_S);
+    if (mock_open(m, err) != POL_OK) {
+        fprintf(stderr, "seed %llu: %s\n", (unsigned long long)seed, err);
+        abort();
+    }
+    mock_begin(m);
+    while (m->now_ns < 900 * MOCK_S) {
+        mock_step(m);
+        if (step) step(m);
+    }
+    return m;
 }
 
 #endif
