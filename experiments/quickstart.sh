@@ -22,4 +22,6 @@ results=results/quickstart.db
 $hassim trace generate --functions 12 --minutes 60 --mean-rps 60 --seed 1 -o $trace
 $hassim run experiments/quickstart.json -o $results --force
 echo
-$hassim figures $results --out out/quickstart-figures
+for figure in cost_violation timeline; do
+    $hassim figures $results --out out/quickstart-figures --only $figure
+done
