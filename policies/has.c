@@ -95,6 +95,7 @@ enum {
     VERTICAL,
     HORIZONTAL,
     ALIGNMENT,
+    SM_RESIZE,
     N_PARAMS
 };
 /* Choices, in the order of the table below. */
@@ -191,6 +192,7 @@ static const pol_param params[N_PARAMS] = {
     [VERTICAL] = {"vertical", "", "quota scaling", "off|on", {ON, ON}, 0, 0, 0},
     [HORIZONTAL] = {"horizontal", "", "pod scaling", "off|on", {ON, ON}, 0, 0, 0},
     [ALIGNMENT] = {"alignment", "", "new pods share rows", "off|on", {ON, ON}, 0, 0, 0},
+    [SM_RESIZE] = {"sm_resize", "", "of running pods, where the device can", "off|on", {ON, OFF}, 0, 0, 0},
 };
 
 enum {
@@ -229,6 +231,7 @@ typedef struct { /* capabilities of a class of equal functions on one device kin
 
 typedef struct { /* a pod as this decision leaves it */
     uint32_t id, gpu, row, sm_pct, quota_pct, batch_max;
+    uint32_t old_sm_pct; /* as the decision found it: pods are taken in this order */
     int is_gone, is_ready;
     double cap;
 } pod;
@@ -585,8 +588,8 @@ static double capability(job *j, uint32_t device, uint32_t batch, uint32_t sm_pc
     return *cell;
 }
 
-static double pod_capability(job *j, const pod *p, uint32_t quota_pct) {
-    return capability(j, j->view->gpus[p->gpu].device, p->batch_max, p->sm_pct, quota_pct);
+static double pod_capability(job *j, const pod *p, uint32_t sm_pct, uint32_t quota_pct) {
+    return capability(j, j->view->gpus[p->gpu].device, p->batch_max, sm_pct, quota_pct);
 }
 
 /* ---- the pods of a decision ---- */
@@ -626,8 +629,9 @@ static int gather(job *j, const pol_pod *pods, size_t n) {
         pod *q = &j->ctx->pods[j->n_pods++];
         *q = (pod){.id = p->id, .gpu = p->gpu, .row = p->row, .sm_pct = p->sm_pct, .quota_pct = p->quota_pct};
         q->batch_max = p->batch_max;
+        q->old_sm_pct = p->sm_pct;
         q->is_ready = p->ready_ns <= j->view->now_ns;
-        q->cap = pod_capability(j, q, q->quota_pct);
+        q->cap = pod_capability(j, q, q->sm_pct, q->quota_pct);
     }
     return 1;
 }
@@ -636,12 +640,14 @@ static uint32_t weight_of(double cap) {
     return cap < 0.01 ? 1 : (uint32_t)(cap < 1e6 ? cap * 100.0 + 0.5 : 1e8);
 }
 
-static int resize(job *j, pod *p, uint32_t quota_pct, const char *reason) {
-    double cap = pod_capability(j, p, quota_pct);
+static int resize(job *j, pod *p, uint32_t sm_pct, uint32_t quota_pct, const char *reason) {
+    double cap = pod_capability(j, p, sm_pct, quota_pct);
     pol_action a = {.verb = POL_RESIZE, .fn = j->fn, .pod = p->id, .quota_pct = quota_pct};
+    a.sm_pct = sm_pct == p->sm_pct ? 0 : sm_pct;
     a.weight = weight_of(cap);
     a.reason = reason;
     if (j->ctx->host->plan(j->ctx->host->impl, &a) < 0) return 0;
+    p->sm_pct = sm_pct;
     p->quota_pct = quota_pct;
     p->cap = cap;
     return 1;
@@ -660,10 +666,20 @@ typedef struct { /* where a pod could go, and what it would bring; cap 0: nowher
     double cap;
 } spot;
 
+/* The row that a pod will get, if it gets one. */
+static uint32_t row_of(const job *j, const spot *at) {
+    const pol_gpu *g = &j->view->gpus[at->gpu];
+    uint32_t row = g->first_row;
+    if (at->row != POL_NEW_ROW) return at->row;
+    while (row + 1 < g->first_row + g->n_rows && j->view->rows[row].sm_pct > 0) row++;
+    return row;
+}
+
 static int start(job *j, const spot *at, const char *reason) {
     pol_ctx *ctx = j->ctx;
     uint32_t batch = j->spec->batch_max, believed = (uint32_t)ctx->v[INITIAL_BATCH];
     if (choice(ctx, CAPABILITY) == TABLE && believed < batch) batch = believed;
+    uint32_t row = row_of(j, at);
     if (j->n_pods >= ctx->pods_cap) return 0;
     pol_action a = {.verb = POL_START, .fn = j->fn, .gpu = at->gpu, .row = at->row, .sm_pct = at->sm_pct};
     a.quota_pct = at->quota_pct;
@@ -674,9 +690,10 @@ static int start(job *j, const spot *at, const char *reason) {
     if (id < 0) return 0;
     ctx->pods[j->n_pods++] = (pod){.id = (uint32_t)id,
                                    .gpu = at->gpu,
-                                   .row = at->row,
+                                   .row = row,
                                    .sm_pct = at->sm_pct,
                                    .quota_pct = at->quota_pct,
+                                   .old_sm_pct = at->sm_pct,
                                    .batch_max = batch,
                                    .cap = at->cap};
     return 1;
@@ -687,19 +704,22 @@ static pod *next_by_sm(const job *j, const pod *last, int sign) {
     pod *best = NULL;
     for (size_t i = 0; i < j->n_pods; i++) {
         pod *p = &j->ctx->pods[i];
-        int64_t key = sign * (int64_t)p->sm_pct;
+        int64_t key = sign * (int64_t)p->old_sm_pct;
         if (p->is_gone) continue;
-        if (last && (key > sign * (int64_t)last->sm_pct || (p->sm_pct == last->sm_pct && p <= last)))
+        if (last &&
+            (key > sign * (int64_t)last->old_sm_pct || (p->old_sm_pct == last->old_sm_pct && p <= last)))
             continue;
-        if (!best || key > sign * (int64_t)best->sm_pct) best = p;
+        if (!best || key > sign * (int64_t)best->old_sm_pct) best = p;
     }
     return best;
 }
 
 /* ---- vertical scaling ---- */
 
-static const char *const GROW = "prediction above capacity: quota", *const SHRINK =
-                                                                        "prediction below capacity: quota";
+static const char *const GROW = "prediction above capacity: quota",
+                         *const SHRINK = "prediction below capacity: quota",
+                         *const WIDEN = "prediction above capacity: SM",
+                         *const NARROW = "prediction below capacity: SM";
 
 /* Free quota of the pod's row, as the bookkeeping has it. */
 static uint32_t free_quota(const job *j, const pod *p) {
@@ -714,7 +734,7 @@ static uint32_t grow_until_enough(job *j, const pod *p, double gap) {
     double gain = 0;
     for (uint32_t n = step; n <= free_pct && gain < gap; n += step) {
         quota = p->quota_pct + n;
-        gain = pod_capability(j, p, quota) - p->cap;
+        gain = pod_capability(j, p, p->sm_pct, quota) - p->cap;
     }
     return quota;
 }
@@ -724,7 +744,7 @@ static uint32_t grow_to_best(job *j, const pod *p, double gap) {
     uint32_t best = p->quota_pct, step = j->ctx->step_pct, most = p->quota_pct + free_quota(j, p);
     double best_cap = p->cap;
     for (uint32_t quota = p->quota_pct + step; quota <= most; quota += step) {
-        double cap = pod_capability(j, p, quota);
+        double cap = pod_capability(j, p, p->sm_pct, quota);
         if (cap > best_cap) {
             best_cap = cap;
             best = quota;
@@ -740,12 +760,13 @@ static double scale_up_quotas(job *j, double gap) {
     for (pod *p = next_by_sm(j, NULL, 1); p && gap > 0; p = next_by_sm(j, p, 1)) {
         uint32_t quota = is_artifact ? grow_until_enough(j, p, gap) : grow_to_best(j, p, gap);
         double before = p->cap;
-        if (quota != p->quota_pct && resize(j, p, quota, GROW) && counts(j, p)) gap -= p->cap - before;
+        if (quota != p->quota_pct && resize(j, p, p->sm_pct, quota, GROW) && counts(j, p))
+            gap -= p->cap - before;
     }
     return gap;
 }
 
-/* ---- horizontal scaling: configurations and places ---- */
+/* ---- configurations ---- */
 
 static double largest_capability(job *j, uint32_t device, uint32_t sm_max) {
     double most = 0;
@@ -790,6 +811,45 @@ static config_memo *memo_for(job *j, uint32_t device, double gap) {
     }
     return m;
 }
+
+/* ---- vertical scaling: SM widths ---- */
+
+/* Whether the pod's width can be changed now: it must have its row for itself. */
+static int is_resizable(const job *j, const pod *p) {
+    return choice(j->ctx, SM_RESIZE) == ON && j->view->gpus[p->gpu].sm_resizable &&
+           j->view->rows[p->row].n_pods == 1;
+}
+
+/* The narrowest width that gains enough, else the narrowest one that gains most. What it gains per SM x quota must
+ * be no less than half of what a new pod could: beyond that a wider pod is hardly faster. */
+static uint32_t widen_to_best(job *j, const pod *p, double gap) {
+    const pol_gpu *g = &j->view->gpus[p->gpu];
+    uint32_t best = p->sm_pct, most = p->sm_pct + g->sm_free_pct;
+    double best_cap = p->cap, least = USED_EFFICIENCY * memo_for(j, g->device, gap)->best_efficiency;
+    for (uint32_t sm = p->sm_pct + GRID_PCT; sm <= most; sm += GRID_PCT) {
+        double cap = pod_capability(j, p, sm, p->quota_pct), more = (sm - p->sm_pct) * p->quota_pct;
+        if (cap > best_cap && cap - p->cap >= least * more) {
+            best_cap = cap;
+            best = sm;
+        }
+        if (best_cap - p->cap >= gap) break;
+    }
+    return best;
+}
+
+/* What is left of the gap. */
+static double widen_pods(job *j, double gap) {
+    for (size_t i = 0; i < j->n_pods && gap > 0; i++) {
+        pod *p = &j->ctx->pods[i];
+        if (p->is_gone || !is_resizable(j, p)) continue;
+        uint32_t sm = widen_to_best(j, p, gap);
+        double before = p->cap;
+        if (sm != p->sm_pct && resize(j, p, sm, p->quota_pct, WIDEN) && counts(j, p)) gap -= p->cap - before;
+    }
+    return gap;
+}
+
+/* ---- horizontal scaling: places ---- */
 
 /* A pod for the gap, or, where no pod can cover it, one of several equal ones that do. */
 static config config_for(job *j, uint32_t device, uint32_t sm_max, double gap) {
@@ -1044,6 +1104,7 @@ static void scale_up(job *j, double capacity) {
     double up = ctx->v[UP_THRESHOLD], prediction = j->s->prediction;
     double gap = choice(ctx, GAP) == RATIO ? prediction / up - capacity : prediction - up * capacity;
     if (choice(ctx, VERTICAL) == ON) gap = scale_up_quotas(j, gap);
+    if (choice(ctx, VERTICAL) == ON && gap > 0) gap = widen_pods(j, gap);
     if (gap > 0 && choice(ctx, HORIZONTAL) == ON) gap = start_pods(j, gap, ctx->v[USED_OCCUPANCY]);
     if (gap > 0) retry_later(j);
 }
@@ -1054,30 +1115,45 @@ static uint32_t shrink_until_enough(job *j, const pod *p, double excess, int is_
     double freed = 0;
     for (uint32_t n = step; n < p->quota_pct && freed < excess; n += step) {
         quota = p->quota_pct - n;
-        double cap = pod_capability(j, p, quota);
+        double cap = pod_capability(j, p, p->sm_pct, quota);
         freed = p->cap - cap;
         if (is_only && cap < 0.1) break;
     }
     return quota;
 }
 
-/* The smallest quota that frees no more than the excess and still meets the SLO. */
-static uint32_t shrink_within(job *j, const pod *p, double excess) {
-    uint32_t best = p->quota_pct, step = j->ctx->step_pct;
-    for (uint32_t n = step; n < p->quota_pct; n += step) {
-        double cap = pod_capability(j, p, p->quota_pct - n);
-        if (cap <= 0 || p->cap - cap > excess) break;
-        best = p->quota_pct - n;
+typedef struct {
+    uint32_t sm_pct, quota_pct;
+} size;
+
+/* The least SM x quota that frees no more than the excess and still meets the SLO, of equal ones the widest; only
+ * quotas below the present one where the width is fixed. */
+static size shrink_within(job *j, const pod *p, double excess) {
+    size best = {p->sm_pct, p->quota_pct};
+    uint32_t step = j->ctx->step_pct, least = is_resizable(j, p) ? j->ctx->sm_min_pct : p->sm_pct;
+    for (uint32_t sm = p->sm_pct; sm >= least; sm -= GRID_PCT) {
+        for (uint32_t n = 0; n < p->quota_pct; n += step) {
+            double cap = pod_capability(j, p, sm, p->quota_pct - n);
+            if (cap <= 0 || p->cap - cap > excess) break;
+            if (sm * (p->quota_pct - n) < best.sm_pct * best.quota_pct) best = (size){sm, p->quota_pct - n};
+        }
+        if (sm <= GRID_PCT) break;
     }
     return best;
 }
 
-static double scale_down_quotas(job *j, double excess) {
+static double shrink_pods(job *j, double excess) {
     int is_least = choice(j->ctx, SCALE_DOWN) == AT_LEAST, is_only = alive(j) == 1;
     for (pod *p = next_by_sm(j, NULL, -1); p && excess > 0; p = next_by_sm(j, p, -1)) {
-        uint32_t quota = is_least ? shrink_until_enough(j, p, excess, is_only) : shrink_within(j, p, excess);
+        size to = {p->sm_pct, 0};
+        if (is_least)
+            to.quota_pct = shrink_until_enough(j, p, excess, is_only);
+        else
+            to = shrink_within(j, p, excess);
+        if (to.sm_pct == p->sm_pct && to.quota_pct == p->quota_pct) continue;
+        const char *reason = to.sm_pct == p->sm_pct ? SHRINK : NARROW;
         double before = p->cap;
-        if (quota < p->quota_pct && resize(j, p, quota, SHRINK) && counts(j, p)) excess -= before - p->cap;
+        if (resize(j, p, to.sm_pct, to.quota_pct, reason) && counts(j, p)) excess -= before - p->cap;
     }
     return excess;
 }
@@ -1099,7 +1175,7 @@ static void scale_down(job *j, double capacity) {
     double up = j->ctx->v[UP_THRESHOLD], prediction = j->s->prediction;
     double excess =
         choice(j->ctx, SCALE_DOWN) == AT_MOST ? capacity - prediction / up : up * capacity - prediction;
-    if (choice(j->ctx, VERTICAL) == ON) excess = scale_down_quotas(j, excess);
+    if (choice(j->ctx, VERTICAL) == ON) excess = shrink_pods(j, excess);
     if (choice(j->ctx, HORIZONTAL) == ON) scale_down_pods(j, excess);
     j->s->down_tick = j->s->tick;
 }
@@ -1110,21 +1186,35 @@ static void stop_all(job *j) {
 
 /* ---- acting ---- */
 
-/* The largest prediction at which some reduction is still possible: one step of a quota, or a pod. */
+/* The least capability that one step less of a pod's size gives up; INFINITY: none is possible. */
+static double freed_by_a_step(job *j, const pod *p) {
+    const pol_ctx *ctx = j->ctx;
+    int is_least = choice(ctx, SCALE_DOWN) == AT_LEAST;
+    double cap = counts(j, p) ? p->cap : 0, freed = INFINITY;
+    if (choice(ctx, VERTICAL) == OFF) return INFINITY;
+    if (p->quota_pct > ctx->step_pct) {
+        double less = pod_capability(j, p, p->sm_pct, p->quota_pct - ctx->step_pct);
+        if (is_least || less > 0) freed = fmax(cap - less, 0);
+    }
+    if (!is_least && is_resizable(j, p) && p->sm_pct >= ctx->sm_min_pct + GRID_PCT) {
+        double less = pod_capability(j, p, p->sm_pct - GRID_PCT, p->quota_pct);
+        if (less > 0) freed = fmin(freed, fmax(cap - less, 0));
+    }
+    return freed;
+}
+
+/* The largest prediction at which some reduction is still possible: one step of a pod, or a pod. */
 static double reducible_below(job *j, double capacity) {
     const pol_ctx *ctx = j->ctx;
     int is_least = choice(ctx, SCALE_DOWN) == AT_LEAST;
-    uint32_t n = alive(j), keep = ctx->min_pods > 1 ? ctx->min_pods : 1, step = ctx->step_pct;
+    uint32_t n = alive(j), keep = ctx->min_pods > 1 ? ctx->min_pods : 1;
     double most = 0;
     for (size_t i = 0; i < j->n_pods; i++) {
         const pod *p = &ctx->pods[i];
         if (p->is_gone) continue;
-        double cap = counts(j, p) ? p->cap : 0, freed = INFINITY;
-        if (n > keep && choice(ctx, HORIZONTAL) == ON && is_removable(j, p)) freed = cap;
-        if (p->quota_pct > step && choice(ctx, VERTICAL) == ON) {
-            double less = pod_capability(j, p, p->quota_pct - step);
-            if (is_least || (less > 0 && cap - less < freed)) freed = cap > less ? cap - less : 0;
-        }
+        double freed = freed_by_a_step(j, p);
+        if (n > keep && choice(ctx, HORIZONTAL) == ON && is_removable(j, p))
+            freed = fmin(freed, counts(j, p) ? p->cap : 0);
         double below = is_least && freed < INFINITY ? INFINITY : ctx->v[UP_THRESHOLD] * (capacity - freed);
         if (below > most) most = below;
     }
