@@ -44,6 +44,11 @@
  * in rows that exist; off: each opens a row), else to an empty GPU, else wherever there is most capability to
  * be had.
  *
+ * Where the device can change SM widths while pods run (switch sm_resize; not in the artifact, whose MPS cannot), a
+ * pod that has its row for itself is widened when its quota is used up, before another pod starts, if that gains at
+ * least half of what a new pod would per SM x quota; and shrinks to the least SM x quota that suffices. Each change
+ * stalls the pod, which is why a width never changes where a quota would do as well.
+ *
  * Laziness: a function's state is a pure function of its counters tick by tick. The filter's gain depends on
  * the tick's number alone; x is updated as (1 - K) x + K m, a composition of monotone operations, which
  * therefore reaches a fixed point bitwise. act leaves behind the thresholds between which nothing can be

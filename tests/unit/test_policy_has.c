@@ -466,13 +466,84 @@ static void test_nonsense_is_refused(void **unused) {
     }
 }
 
+/* ---- SM widths of running pods ---- */
+
+/* One pod, alone on its GPUs, that the load outgrows from 60 to 85 s; resizable: the GPUs. */
+static mock *outgrown(pol_mode mode, int resizable, mock_requests *r) {
+    mock *m = opened(mode, 1, 2);
+    size_t n = mock_even_load(r, 0, 6, 0, 60).n;
+    m->loads[0] = mock_even_load(r, n, 120, 60, 85);
+    m->fns[0].workers = 64; /* the GPU limits */
+    for (size_t g = 0; g < m->n_gpus; g++) m->gpus[g].sm_resizable = (uint32_t)resizable;
+    mock_begin(m);
+    return m;
+}
+
+static size_t count_widths(const mock *m, uint32_t *last) {
+    size_t n = 0;
+    for (size_t i = 0; i < m->n_log; i++) {
+        const pol_action *a = &m->log[i].action;
+        if (a->verb != POL_RESIZE || a->sm_pct == 0) continue;
+        assert_true(m->log[i].result >= 0);
+        *last = a->sm_pct;
+        n++;
+    }
+    return n;
+}
+
+static void test_a_full_pod_is_widened_before_another_starts(void **unused) {
+    (void)unused;
+    mock_requests *r = malloc(sizeof *r);
+    assert_non_null(r);
+    mock *m = outgrown(POL_CORRECTED, 1, r), *fixed = outgrown(POL_CORRECTED, 0, r);
+    uint32_t narrow = m->pods[0][0].pod.sm_pct, width = 0;
+    run_until(m, 84);
+    run_until(fixed, 84);
+    const pol_pod *p = &m->pods[0][0].pod;
+    assert_int_equal(mock_alive(m, 0), 1);
+    assert_true(count_widths(m, &width) > 0);
+    assert_int_equal(p->sm_pct, width);
+    assert_int_equal(p->quota_pct, 100); /* the quota went first */
+    assert_true(width > narrow);
+    assert_true(m->ctx->fns[0].up_above >= m->ctx->fns[0].prediction); /* which is enough */
+    assert_true(mock_alive(fixed, 0) > 1);
+    assert_int_equal(count_widths(fixed, &width), 0);
+    run_until(m, 400);
+    assert_true(p->sm_pct < width); /* and narrowed as the load leaves */
+    mock_free(m);
+    mock_free(fixed);
+    free(r);
+}
+
+static void test_widths_stay_with_row_mates_and_in_the_artifact(void **unused) {
+    (void)unused;
+    mock_requests *r = malloc(sizeof *r);
+    uint32_t width;
+    assert_non_null(r);
+    mock *m = outgrown(POL_CORRECTED, 1, r), *artifact = outgrown(POL_ARTIFACT, 1, r);
+    pol_action mate = {.verb = POL_START, .gpu = m->pods[0][0].pod.gpu, .row = m->pods[0][0].pod.row};
+    mate.sm_pct = m->pods[0][0].pod.sm_pct;
+    mate.quota_pct = 5;
+    assert_true(mock_start(m, &mate) == 1);
+    m->pods[0][1].pod.draining = 1; /* not the function's to count on, but there */
+    run_until(m, 400);
+    run_until(artifact, 400);
+    for (size_t i = 0; i < m->n_log; i++)
+        if (m->log[i].action.verb == POL_RESIZE && m->log[i].action.pod == 0)
+            assert_int_equal(m->log[i].action.sm_pct, 0);
+    assert_int_equal(count_widths(artifact, &width), 0);
+    mock_free(m);
+    mock_free(artifact);
+    free(r);
+}
+
 /* ---- laziness ---- */
 
 static void randomise(mock *m, uint64_t *state) {
     static const char *const switches[] = {"rps_input", "prediction",       "bias",      "capability",
                                            "readiness", "occupancy",        "new_gpus",  "gap",
                                            "routing",   "horizontal_quota", "alignment", "scale_down",
-                                           "rows",      "removal"};
+                                           "rows",      "removal",          "sm_resize"};
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++) {
         const char *choices = m->ops->params[mock_param(m->ops, switches[i])].choices;
         uint64_t n = 1;
@@ -492,6 +563,7 @@ static void randomise(mock *m, uint64_t *state) {
     m->has_failures = mock_random(state) % 2 == 0;
     m->is_oversubscribed = mock_random(state) % 4 == 0;
     for (size_t f = 0; f < m->n_fns; f++) m->fns[f].workers = (uint32_t)(1 + mock_random(state) % 16);
+    for (size_t g = 0; g < m->n_gpus; g++) m->gpus[g].sm_resizable = mock_random(state) % 2;
 }
 
 static mock *run_random(uint64_t seed, int is_eager, mock_requests *requests) {
@@ -523,7 +595,8 @@ static int same_state(const mock *a, const mock *b) {
 static void test_laziness_never_shows(void **unused) {
     (void)unused;
     mock_requests *requests = malloc(MOCK_FNS * sizeof *requests);
-    uint64_t lazy_visits = 0, eager_visits = 0, actions = 0;
+    uint64_t lazy_visits = 0, eager_visits = 0, actions = 0, widths = 0;
+    uint32_t width;
     assert_non_null(requests);
     for (uint64_t seed = 1; seed <= 200; seed++) {
         mock *lazy = run_random(seed, 0, requests), *eager = run_random(seed, 1, requests);
@@ -532,12 +605,14 @@ static void test_laziness_never_shows(void **unused) {
         lazy_visits += lazy->visits;
         eager_visits += eager->visits;
         actions += lazy->n_log;
+        widths += count_widths(lazy, &width);
         mock_free(lazy);
         mock_free(eager);
     }
-    print_message("%u actions, %u visits lazily, %u eagerly\n", (unsigned)actions, (unsigned)lazy_visits,
-                  (unsigned)eager_visits);
+    print_message("%u actions (%u of widths), %u visits lazily, %u eagerly\n", (unsigned)actions,
+                  (unsigned)widths, (unsigned)lazy_visits, (unsigned)eager_visits);
     assert_true(lazy_visits < eager_visits);
+    assert_true(widths > 50);
     free(requests);
 }
 
@@ -563,6 +638,8 @@ int main(void) {
         cmocka_unit_test(test_full_cluster_is_not_pestered),
         cmocka_unit_test(test_pods_stack_in_rows),
         cmocka_unit_test(test_nonsense_is_refused),
+        cmocka_unit_test(test_a_full_pod_is_widened_before_another_starts),
+        cmocka_unit_test(test_widths_stay_with_row_mates_and_in_the_artifact),
         cmocka_unit_test(test_laziness_never_shows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
