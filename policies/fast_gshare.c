@@ -29,7 +29,7 @@
  * the SM, quota and batch of its annotations (configs: fixed), at most one pod more per 2-s tick, seldom one less,
  * killed at once; admission by area and memory, on the first GPU with room, which was one GPU always. Its law is
  * unknown: here a gap over pods that serve one request after the other, overhead inside (capability: serial), with
- * thresholds chosen by the recorded numbers of pods. Of eight recorded runs it reaches the same most (bert 30 %
+ * thresholds chosen by the recorded numbers of pods. Of eight recorded runs it ends up with as many (bert 30 %
  * x 30 %: 4, bert 30 x 20: 5, mobilenet 30 x 30 stress: 7), one less (three runs), or more (convnext 30 x 50 stress
  * 7 for 5, bert 50 x 50 stress 6 for 3); pods come within seconds of those recorded in the first minutes. Not
  * reproduced: pods requested beyond what memory holds (they were listed, not running; here none is started), the
