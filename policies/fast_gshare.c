@@ -369,10 +369,12 @@ static void fit_on(const job *j, uint32_t gpu, config c, place *best) {
 
 static place best_fit(const job *j, double gap) {
     place best = {0};
+    config c = {0};
+    uint32_t device = UINT32_MAX; /* that c is for */
     for (uint32_t i = 0; i < j->view->n_gpus; i++) {
         const pol_gpu *g = &j->view->gpus[i];
         if (!has_room(j, g)) continue;
-        config c = config_for(j, g->device, gap);
+        if (g->device != device) c = config_for(j, device = g->device, gap);
         if (c.rps > 0) fit_on(j, i, c, &best);
     }
     return best;
@@ -446,9 +448,11 @@ static uint32_t row_by_area(const job *j, const pol_gpu *g, config c) {
 
 /* Rows may sum to more than 100 % SM where the cluster is oversubscribed, which a policy learns by trying. */
 static double start_on_first_gpu(job *j, double gap, const char *reason) {
+    config c = {0};
+    uint32_t device = UINT32_MAX; /* that c is for */
     for (uint32_t i = 0; i < j->view->n_gpus; i++) {
         const pol_gpu *g = &j->view->gpus[i];
-        config c = config_for(j, g->device, gap);
+        if (g->device != device) c = config_for(j, device = g->device, gap);
         uint32_t row = c.rps > 0 ? row_by_area(j, g, c) : POL_NEW_ROW;
         if (row == POL_NEW_ROW) continue;
         int is_beyond = j->view->rows[row].sm_pct == 0 && g->sm_free_pct < c.sm_pct;
