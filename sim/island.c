@@ -87,9 +87,10 @@ static void visit(island *s) {
 }
 
 int64_t island_quiet_until(const island *s) {
-    if (s->n_ready + s->n_starting == 0 || s->n_pods > s->n_ready + s->n_starting)
-        return s->act_ns + (s->act_cause != POL_ARRIVAL);
-    return s->act_ns - s->act_ns % s->run->tick_ns + s->run->tick_ns;
+    int64_t later_ns =
+        s->act_ns + (s->act_cause != POL_ARRIVAL); /* after an arrival, the instant's tick is to come */
+    if (s->n_ready + s->n_starting == 0 || s->n_pods > s->n_ready + s->n_starting) return later_ns;
+    return round_up(later_ns, s->run->tick_ns, s->run->tick_ns);
 }
 
 /* ---- timeline ---- */

@@ -159,6 +159,8 @@ static void randomise_fn(chooser *c, engine_fn *f, engine_fit *fit) {
     f->cold_start = random_dist(c, 1);
     f->trace.shape = (trace_shape)below(c, 5);
     f->trace.mean_rps = below(c, 4) ? 30 * unit(c) : 0.2 * unit(c);
+    /* arrivals at the instants of ticks and scrapes */
+    if (f->trace.shape == TRACE_SHAPE_EVEN && below(c, 2)) f->trace.mean_rps = below(c, 2) ? 0.5 : 2;
     for (size_t k = 0; k < 3; k++) f->report_slo_ns[k] = (int64_t)(k + 1) * 50 * MS_NS;
 }
 
