@@ -1,11 +1,13 @@
 /* cli.h - the commands of `hassim`: one file each, one row each in main.c's table.
  *
  * A command gets its own arguments (argv[0] is its name) and returns the exit code: 0, 1 failed, 2 bad usage
- * or input. Each parses with argp and answers --help. Messages go to stderr as "hassim COMMAND: what";
- * results to stdout.
+ * or input. Each parses with argp, by cli_parse, and answers --help. Messages go to stderr as "hassim COMMAND:
+ * what", bad usage and input as one line; results to stdout.
  */
 #ifndef CLI_H
 #define CLI_H
+
+#include <argp.h>
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
@@ -16,6 +18,15 @@ int cli_trace(int argc, char **argv);   /* cli_trace.c */
 int cli_calib(int argc, char **argv);   /* cli_calib.c */
 int cli_policy(int argc, char **argv);  /* cli_policy.c */
 int cli_bench(int argc, char **argv);   /* cli_bench.c */
+
+/* argp_parse for the command of this name ("hassim run"): errors are one line that says what was found and what
+ * was expected. 0, or -1 after that line. Parsers complain by cli_refuse, and answer --help by cli_help. */
+int cli_parse(const struct argp *argp, const char *name, int argc, char **argv, void *input);
+error_t cli_refuse(const struct argp_state *state, const char *format, ...); /* returns EINVAL */
+void cli_help(const struct argp_state *state);
+
+/* "COMMAND: MESSAGE" on stderr, in one line whatever a name in it holds */
+void cli_complain(const char *command, const char *format, ...);
 
 /* Finds a file that the program ships ("calib/data/v100.json"): $HASSIM_HOME, the source tree, the installed
  * share. path is a buffer of len bytes. 0, or -1: nowhere, err says where was looked. */

@@ -52,23 +52,23 @@ static error_t parse_number(struct argp_state *state, const char *name, const ch
     errno = 0;
     *out = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
     if (end && *end == '\0' && errno == 0 && *out >= 1 && *out <= max) return 0;
-    argp_error(state, "%s: found '%s', expected an integer from 1 to %lu", name, text, max);
+    cli_refuse(state, "%s: found '%s', expected an integer from 1 to %lu", name, text, max);
     return EINVAL;
 }
 
 static error_t parse_word(struct argp_state *state, bench_args *a, const char *word) {
     if (a->words++ == 0 && strcmp(word, "replay") == 0) return 0;
-    argp_error(state, "'%s': expected one benchmark: replay", word);
+    cli_refuse(state, "found '%s', expected one benchmark: replay", word);
     return EINVAL;
 }
 
 static error_t parse_end(struct argp_state *state, const bench_args *a) {
     if (a->help) {
-        argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+        cli_help(state);
         return 0;
     }
     if (a->words == 1) return 0;
-    argp_error(state, "no benchmark given; expected replay");
+    cli_refuse(state, "found no benchmark, expected replay");
     return EINVAL;
 }
 
@@ -264,16 +264,12 @@ int cli_bench(int argc, char **argv) {
                     .repeat = 5,
                     .engine = "islands",
                     .policy = "has"};
-    char name[] = "hassim bench", *given = argv[0];
-    argv[0] = name; /* what argp and getopt begin their messages with */
-    error_t bad = argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &a);
-    argv[0] = given;
-    if (bad) return CLI_USAGE;
+    if (cli_parse(&argp, "hassim bench", argc, argv, &a) != 0) return CLI_USAGE;
     if (a.help) return CLI_OK;
     bench_figures f = {0};
     char err[CONFIG_ERR_LEN] = "";
     if (measure(&a, &f, err)) {
-        fprintf(stderr, "hassim bench: %s\n", err);
+        cli_complain("hassim bench", "%s", err);
         return CLI_USAGE;
     }
     print(&a, &f);

@@ -59,12 +59,12 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         args->help = 1;
         return 0;
     case ARGP_KEY_ARG:
-        if (args->file) argp_error(state, "'%s': expected one file", arg);
+        if (args->file) cli_refuse(state, "found '%s', expected one file", arg);
         if (args->file) return EINVAL;
         args->file = arg;
         return 0;
     case ARGP_KEY_END:
-        if (args->help) argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+        if (args->help) cli_help(state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -72,7 +72,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 }
 
 static int complain(const calib_args *args, int code, const char *what) {
-    fprintf(stderr, "%s: %s\n", args->name, what);
+    cli_complain(args->name, "%s", what);
     return code;
 }
 
@@ -197,8 +197,8 @@ static int run_info(const calib_args *args) {
     if (rc) return rc;
     const calib_model *m = args->model ? calib_model_find(c, args->model) : NULL;
     if (args->model && !m) {
-        fprintf(stderr, "%s: %s: no model \"%s\"; `%s` lists the %zu there are\n", args->name, path,
-                args->model, args->name, calib_n_models(c));
+        cli_complain(args->name, "%s: --model: found \"%s\", expected one of the %zu that `%s` lists", path,
+                     args->model, calib_n_models(c), args->name);
         rc = CLI_USAGE;
     } else {
         print_device(c, path);
@@ -239,8 +239,8 @@ static int write_whole(const char *path, const char *text, char err[CALIB_ERR_LE
 
 static int run_fit(const calib_args *args) {
     char err[CALIB_ERR_LEN], facts[PATH_LEN], *json = NULL;
-    if (!args->file) return complain(args, CLI_USAGE, "no measurements given; expected LATENCY.csv");
-    if (!args->out) return complain(args, CLI_USAGE, "no output given; expected -o FILE");
+    if (!args->file) return complain(args, CLI_USAGE, "found no measurements, expected LATENCY.csv");
+    if (!args->out) return complain(args, CLI_USAGE, "found no output, expected -o FILE");
     if (args->facts)
         snprintf(facts, sizeof facts, "%s", args->facts);
     else if (cli_find_shipped(SHIPPED_FACTS, facts, sizeof facts, err, sizeof err))
@@ -278,14 +278,11 @@ static const calib_command commands[] = {
 };
 
 static int run_command(const calib_command *command, int argc, char **argv) {
-    char name[64], *given = argv[0];
+    char name[64];
     snprintf(name, sizeof name, "hassim calib %s", command->name);
     const struct argp argp = {command->options, parse, command->usage, command->doc, NULL, NULL, NULL};
     calib_args args = {.name = name};
-    argv[0] = name; /* what argp prints */
-    error_t bad = argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &args);
-    argv[0] = given;
-    if (bad) return CLI_USAGE;
+    if (cli_parse(&argp, name, argc, argv, &args) != 0) return CLI_USAGE;
     return args.help ? CLI_OK : command->run(&args);
 }
 
@@ -304,7 +301,11 @@ int cli_calib(int argc, char **argv) {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(name, commands[i].name) == 0) return run_command(&commands[i], argc - 1, argv + 1);
     int help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
-    if (!help && argc > 1) fprintf(stderr, "hassim calib: '%s': expected info, fit or check\n", name);
-    if (help || argc <= 1) print_usage(help ? stdout : stderr);
+    if (help)
+        print_usage(stdout);
+    else if (argc > 1)
+        cli_complain("hassim calib", "found '%s', expected info, fit or check", name);
+    else
+        cli_complain("hassim calib", "found no command, expected info, fit or check");
     return help ? CLI_OK : CLI_USAGE;
 }

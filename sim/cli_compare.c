@@ -33,15 +33,15 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         args->help = 1;
         return 0;
     case ARGP_KEY_ARG:
-        if (args->db) argp_error(state, "'%s': expected one database", arg);
+        if (args->db) cli_refuse(state, "found '%s', expected one database", arg);
         if (args->db) return EINVAL;
         args->db = arg;
         return 0;
     case ARGP_KEY_END:
         if (args->help)
-            argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+            cli_help(state);
         else if (!args->db)
-            argp_error(state, "no database given; expected the file that 'hassim run' wrote");
+            cli_refuse(state, "found no database, expected the file that 'hassim run' wrote");
         return args->help || args->db ? 0 : EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -60,15 +60,11 @@ int cli_compare(int argc, char **argv) {
                               NULL,
                               NULL};
     compare_args args = {0};
-    char name[] = "hassim compare", *given = argv[0];
-    argv[0] = name; /* what argp and getopt begin their messages with */
-    error_t bad = argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &args);
-    argv[0] = given;
-    if (bad) return CLI_USAGE;
+    if (cli_parse(&argp, "hassim compare", argc, argv, &args) != 0) return CLI_USAGE;
     if (args.help) return CLI_OK;
     char err[COMPARE_ERR_LEN];
     if (compare_print(args.db, args.baseline, args.json ? COMPARE_JSON : COMPARE_TEXT, stdout, err)) {
-        fprintf(stderr, "hassim compare: %s\n", err);
+        cli_complain("hassim compare", "%s", err);
         return CLI_USAGE;
     }
     if (fflush(stdout) || ferror(stdout)) {

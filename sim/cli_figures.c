@@ -35,7 +35,7 @@ static unsigned formats_of(const char *list) {
 
 static error_t parse_argument(figures_args *args, char *arg, struct argp_state *state) {
     if (args->request.db_path) {
-        argp_error(state, "'%s': expected one database", arg);
+        cli_refuse(state, "found '%s', expected one database", arg);
         return EINVAL;
     }
     args->request.db_path = arg;
@@ -43,9 +43,9 @@ static error_t parse_argument(figures_args *args, char *arg, struct argp_state *
 }
 
 static error_t parse_end(const figures_args *args, struct argp_state *state) {
-    if (args->help) argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+    if (args->help) cli_help(state);
     if (args->help || args->request.db_path) return 0;
-    argp_error(state, "no database given; expected the file that 'hassim run' wrote");
+    cli_refuse(state, "found no database, expected the file that 'hassim run' wrote");
     return EINVAL;
 }
 
@@ -61,7 +61,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'f':
         args->request.formats = formats_of(arg);
         if (args->request.formats) return 0;
-        argp_error(state, "--format '%s': expected some of svg,png,pdf", arg);
+        cli_refuse(state, "--format: found '%s', expected some of svg,png,pdf", arg);
         return EINVAL;
     case 'h':
         args->help = 1;
@@ -83,7 +83,7 @@ static int draw(figures_request *request) {
     request->plots_dir = plots;
     if (cli_find_shipped("plots", plots, sizeof plots, err, sizeof err) == 0)
         status = figures_draw(request, err);
-    if (status != FIGURES_OK) fprintf(stderr, "hassim figures: %s\n", err);
+    if (status != FIGURES_OK) cli_complain("hassim figures", "%s", err);
     return codes[status];
 }
 
@@ -100,10 +100,6 @@ int cli_figures(int argc, char **argv) {
     figures_args args = {
         .request = {
             .out_dir = "figures", .formats = FIGURES_SVG | FIGURES_PNG, .paths = stdout, .log = stderr}};
-    char name[] = "hassim figures", *given = argv[0];
-    argv[0] = name; /* what argp and getopt begin their messages with */
-    error_t bad = argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &args);
-    argv[0] = given;
-    if (bad) return CLI_USAGE;
+    if (cli_parse(&argp, "hassim figures", argc, argv, &args) != 0) return CLI_USAGE;
     return args.help ? CLI_OK : draw(&args.request);
 }

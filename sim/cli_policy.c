@@ -38,8 +38,8 @@ int cli_policy(int argc, char **argv) {
         return verbs[i].run(argc - 1, argv + 1);
     }
     if (name == NULL)
-        fputs("hassim policy: no command given, expected list, new or test\n", stderr);
+        cli_complain("hassim policy", "found no command, expected list, new or test");
     else
-        fprintf(stderr, "hassim policy: found '%s', expected list, new or test\n", name);
+        cli_complain("hassim policy", "found '%s', expected list, new or test", name);
     return CLI_USAGE;
 }

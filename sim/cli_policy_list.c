@@ -30,7 +30,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     switch (key) {
     case 'h':
         a->help = 1;
-        argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+        cli_help(state);
         return 0;
     case KEY_PLUGIN:
         a->plugins[a->n_plugins++] = arg;
@@ -40,7 +40,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
             a->name = arg;
             return 0;
         }
-        argp_failure(state, 0, 0, "'%s': expected one policy, or none for all", arg);
+        cli_refuse(state, "found '%s', expected one policy, or none for all", arg);
         return EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -81,8 +81,8 @@ static void print_policy(const pol_ops *ops, const plugin *from) {
 static int list(const list_args *a, const plugin_set *plugins) {
     const pol_ops *ops;
     if (a->name != NULL && plugin_policy_find(plugins, a->name) == NULL) {
-        fprintf(stderr, "hassim policy list: '%s': expected one policy that exists, or none for all\n",
-                a->name);
+        cli_complain("hassim policy list", "found '%s', expected one policy that exists, or none for all",
+                     a->name);
         return CLI_USAGE;
     }
     for (size_t i = 0; (ops = plugin_policy_at(plugins, i)) != NULL; i++)
@@ -97,7 +97,7 @@ static int load_and_list(const list_args *a) {
     plugin_set *plugins = plugin_set_new();
     int rc = plugins == NULL ? -1 : 0;
     for (size_t i = 0; rc == 0 && i < a->n_plugins; i++) rc = plugin_load(plugins, a->plugins[i], err);
-    if (rc != 0) fprintf(stderr, "hassim policy list: %s\n", err);
+    if (rc != 0) cli_complain("hassim policy list", "%s", err);
     rc = rc == 0 ? list(a, plugins) : CLI_USAGE;
     plugin_set_free(plugins);
     return rc;
@@ -110,8 +110,8 @@ int cli_policy_list(int argc, char **argv) {
     list_args a = {.plugins = calloc((size_t)argc + 1, sizeof *a.plugins)};
     int rc = CLI_USAGE;
     if (a.plugins == NULL)
-        fputs("hassim policy list: no memory\n", stderr);
-    else if (argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &a) == 0)
+        cli_complain("hassim policy list", "no memory");
+    else if (cli_parse(&argp, "hassim policy list", argc, argv, &a) == 0)
         rc = a.help ? CLI_OK : load_and_list(&a);
     free(a.plugins);
     return rc;

@@ -41,11 +41,11 @@ static int is_name(const char *s) {
 static error_t parse_name(struct argp_state *state, new_args *a, const char *arg) {
     char quoted[CONFIG_FOUND_LEN];
     if (a->name != NULL || !is_name(arg))
-        argp_failure(state, 0, 0,
-                     "found %s, expected one name: a lower-case letter, then letters, digits, \"_\", \"-\"",
-                     config_quote(quoted, arg));
+        cli_refuse(state,
+                   "found %s, expected one name: a lower-case letter, then letters, digits, \"_\", \"-\"",
+                   config_quote(quoted, arg));
     else if (policy_find(arg) != NULL)
-        argp_failure(state, 0, 0, "found \"%s\", expected a name that no built-in policy has", arg);
+        cli_refuse(state, "found \"%s\", expected a name that no built-in policy has", arg);
     else
         a->name = arg;
     return a->name == arg ? 0 : EINVAL;
@@ -56,7 +56,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     switch (key) {
     case 'h':
         a->help = 1;
-        argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+        cli_help(state);
         return 0;
     case 'o':
         a->folder = arg;
@@ -65,7 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return parse_name(state, a, arg);
     case ARGP_KEY_END:
         if (a->help || a->name != NULL) return 0;
-        argp_failure(state, 0, 0, "no name given, expected one for the policy");
+        cli_refuse(state, "found no name, expected one for the policy");
         return EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -134,7 +134,7 @@ static int copy_renamed(FILE *from, FILE *to, const char *name) {
 }
 
 static int fail(const char *what, const char *why) {
-    fprintf(stderr, "hassim policy new: %s: %s\n", what, why);
+    cli_complain("hassim policy new", "%s: %s", what, why);
     return CLI_USAGE;
 }
 
@@ -188,6 +188,6 @@ int cli_policy_new(int argc, char **argv) {
         NULL,
         NULL};
     new_args a = {0};
-    if (argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &a) != 0) return CLI_USAGE;
+    if (cli_parse(&argp, "hassim policy new", argc, argv, &a) != 0) return CLI_USAGE;
     return a.help ? CLI_OK : make(&a);
 }

@@ -33,7 +33,7 @@ static int parse_number(struct argp_state *state, const char *what, const char *
     errno = 0;
     *out = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
     if (end != NULL && *end == '\0' && errno == 0 && *out >= min && *out <= max) return 0;
-    argp_failure(state, 0, 0, "%s: found '%s', expected an integer from %lu to %lu", what, text, min, max);
+    cli_refuse(state, "%s: found '%s', expected an integer from %lu to %lu", what, text, min, max);
     return EINVAL;
 }
 
@@ -42,7 +42,7 @@ static error_t parse_word(struct argp_state *state, test_args *a, const char *ar
         a->policy = arg;
         return 0;
     }
-    argp_failure(state, 0, 0, "'%s': expected one policy", arg);
+    cli_refuse(state, "found '%s', expected one policy", arg);
     return EINVAL;
 }
 
@@ -53,7 +53,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     switch (key) {
     case 'h':
         a->help = 1;
-        argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+        cli_help(state);
         return 0;
     case 'n':
         return parse_number(state, "--configs", arg, 1, 100000, &a->configs);
@@ -68,8 +68,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return parse_word(state, a, arg);
     case ARGP_KEY_END:
         if (a->help || a->policy != NULL) return 0;
-        argp_failure(state, 0, 0,
-                     "no policy given, expected a shared object's PATH or a built-in policy's NAME");
+        cli_refuse(state, "found no policy, expected a shared object's PATH or a built-in policy's NAME");
         return EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -84,7 +83,7 @@ static void print_verdict(void *arg, const conformance_verdict *v) {
 }
 
 static int fail(const char *err) {
-    fprintf(stderr, "hassim policy test: %s\n", err);
+    cli_complain("hassim policy test", "%s", err);
     return CLI_USAGE;
 }
 
@@ -156,6 +155,6 @@ int cli_policy_test(int argc, char **argv) {
                               NULL,
                               NULL};
     test_args a = {.configs = 50, .timeout_s = 300};
-    if (argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &a) != 0) return CLI_USAGE;
+    if (cli_parse(&argp, "hassim policy test", argc, argv, &a) != 0) return CLI_USAGE;
     return a.help ? CLI_OK : find_and_test(&a);
 }

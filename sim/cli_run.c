@@ -67,7 +67,7 @@ static unsigned parse_count(struct argp_state *state, const char *what, const ch
     errno = 0;
     unsigned long n = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
     if (end != NULL && *end == '\0' && errno == 0 && n >= 1 && n <= max) return (unsigned)n;
-    argp_failure(state, 0, 0, "%s: found '%s', expected an integer from 1 to %u", what, text, max);
+    cli_refuse(state, "%s: found '%s', expected an integer from 1 to %u", what, text, max);
     return 0;
 }
 
@@ -76,14 +76,14 @@ static int parse_timeout(struct argp_state *state, run_args *a, const char *text
     char *end = NULL;
     a->timeout_s = *text >= '0' && *text <= '9' ? strtod(text, &end) : 0;
     if (end != NULL && *end == '\0' && a->timeout_s >= 0.001 && a->timeout_s <= 31622400) return 0;
-    argp_failure(state, 0, 0, "--timeout: found '%s', expected seconds from 0.001 to 31622400", text);
+    cli_refuse(state, "--timeout: found '%s', expected seconds from 0.001 to 31622400", text);
     return EINVAL;
 }
 
 static int parse_progress(struct argp_state *state, run_args *a, const char *text) {
     a->progress = text;
     if (strcmp(text, "auto") == 0 || strcmp(text, "always") == 0 || strcmp(text, "never") == 0) return 0;
-    argp_failure(state, 0, 0, "--progress: found '%s', expected auto, always or never", text);
+    cli_refuse(state, "--progress: found '%s', expected auto, always or never", text);
     return EINVAL;
 }
 
@@ -91,7 +91,7 @@ static int parse_fail_on(struct argp_state *state, run_args *a, const char *text
     char err[WARNINGS_ERR_LEN];
     unsigned kinds = 0;
     if (warnings_parse(text, &kinds, err) != 0) {
-        argp_failure(state, 0, 0, "--fail-on: %s", err);
+        cli_refuse(state, "--fail-on: %s", err);
         return EINVAL;
     }
     a->fail_on |= kinds;
@@ -100,21 +100,21 @@ static int parse_fail_on(struct argp_state *state, run_args *a, const char *text
 
 static int parse_end(struct argp_state *state, const run_args *a) {
     if (a->help) {
-        argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+        cli_help(state);
         return 0;
     }
     if (a->resume && a->force) {
-        argp_failure(state, 0, 0, "--resume and --force exclude each other");
+        cli_refuse(state, "found both --resume and --force, expected one of them");
         return EINVAL;
     }
     if (a->config != NULL || a->reference) return 0;
-    argp_failure(state, 0, 0, "no config given; expected a JSON file such as experiments/quickstart.json");
+    cli_refuse(state, "found no config, expected a JSON file such as experiments/quickstart.json");
     return EINVAL;
 }
 
 static error_t parse_argument(struct argp_state *state, run_args *a, const char *arg) {
     if (a->config != NULL) {
-        argp_failure(state, 0, 0, "'%s': expected one config", arg);
+        cli_refuse(state, "found '%s', expected one config", arg);
         return EINVAL;
     }
     a->config = arg;
@@ -156,7 +156,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'o':
         a->db = arg;
         if (*arg != '\0') return 0;
-        argp_failure(state, 0, 0, "--output: found an empty name, expected a file");
+        cli_refuse(state, "--output: found an empty name, expected a file");
         return EINVAL;
     case 'j':
         a->jobs = parse_count(state, "-j", arg, 1024);
@@ -190,7 +190,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 }
 
 static int complain(const char *err) {
-    fprintf(stderr, "hassim run: %s\n", err);
+    cli_complain("hassim run", "%s", err);
     return CLI_USAGE;
 }
 
@@ -217,7 +217,7 @@ static void choose_database(const run_args *a, const config *c, char *path, size
 static int print_table(const run_args *a, const char *db) {
     char err[COMPARE_ERR_LEN];
     if (compare_print(db, NULL, a->json ? COMPARE_JSON : COMPARE_TEXT, stdout, err) != 0) {
-        fprintf(stderr, "hassim run: %s\n", err);
+        cli_complain("hassim run", "%s", err);
         return CLI_FAILED;
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
@@ -232,13 +232,13 @@ static int print_warnings(const run_args *a, const char *db) {
     char err[WARNINGS_ERR_LEN];
     unsigned found = 0, minded;
     if (warnings_print(db, stderr, &found, err) != 0) {
-        fprintf(stderr, "hassim run: %s\n", err);
+        cli_complain("hassim run", "%s", err);
         return CLI_FAILED;
     }
     minded = found & a->fail_on;
     for (int kind = 0; kind < WARNING_KINDS; kind++)
         if (minded >> kind & 1u)
-            fprintf(stderr, "hassim run: --fail-on: %s\n", warnings_name((warning_kind)kind));
+            cli_complain("hassim run", "--fail-on: %s", warnings_name((warning_kind)kind));
     return minded ? CLI_FAILED : CLI_OK;
 }
 
@@ -255,8 +255,7 @@ static int finish(const run_args *a, const sweep_report *r, const char *db) {
         return 128 + r->interrupted;
     }
     if (r->failed > 0)
-        fprintf(stderr, "hassim run: %zu of %zu runs failed; the others are in %s\n", r->failed, r->planned,
-                db);
+        cli_complain("hassim run", "%zu of %zu runs failed; the others are in %s", r->failed, r->planned, db);
     int rc = r->finished + r->skipped > 0 ? print_summary(a, db) : CLI_OK;
     fprintf(stderr, "results: %s\n", db);
     return r->failed > 0 ? CLI_FAILED : rc;
@@ -346,7 +345,7 @@ int cli_run(int argc, char **argv) {
     int rc = CLI_USAGE;
     if (a.only == NULL || a.sets == NULL || a.plugins == NULL)
         rc = complain("no memory");
-    else if (argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &a) == 0)
+    else if (cli_parse(&argp, "hassim run", argc, argv, &a) == 0)
         rc = a.help ? CLI_OK : run(&a);
     free(a.only);
     free(a.sets);

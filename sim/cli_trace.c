@@ -37,8 +37,8 @@ int cli_trace(int argc, char **argv) {
         return subcommands[i].run(argc - 1, argv + 1);
     }
     if (name)
-        fprintf(stderr, "hassim trace: '%s' is no command of it; expected info or generate\n", name);
+        cli_complain("hassim trace", "found '%s', expected info or generate", name);
     else
-        print_usage(stderr);
+        cli_complain("hassim trace", "found no command, expected info or generate");
     return CLI_USAGE;
 }

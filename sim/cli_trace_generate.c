@@ -27,7 +27,7 @@ static const struct argp_option options[] = {
 
 static error_t bad_value(struct argp_state *state, const char *option, const char *found,
                          const char *expected) {
-    argp_failure(state, 0, 0, "--%s: found '%s', expected %s", option, found, expected);
+    cli_refuse(state, "--%s: found '%s', expected %s", option, found, expected);
     return EINVAL;
 }
 
@@ -87,13 +87,13 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         args->help = 1;
         return 0;
     case ARGP_KEY_ARG:
-        argp_failure(state, 0, 0, "'%s': expected options only", arg);
+        cli_refuse(state, "found '%s', expected options only", arg);
         return EINVAL;
     case ARGP_KEY_END:
         if (args->help)
-            argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+            cli_help(state);
         else if (!args->directory)
-            argp_failure(state, 0, 0, "no directory given; expected -o DIR");
+            cli_refuse(state, "found no directory, expected -o DIR");
         return args->help || args->directory ? 0 : EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -141,10 +141,10 @@ int cli_trace_generate(int argc, char **argv) {
         .spec = {.functions = 12, .minutes = 60, .mean_rps = 60, .mix = {3, 4, 3, 2}, .seed = 1}};
     trace_summary summary;
     char err[TRACE_ERR_LEN];
-    if (argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &args)) return CLI_USAGE;
+    if (cli_parse(&argp, "hassim trace generate", argc, argv, &args)) return CLI_USAGE;
     if (args.help) return CLI_OK;
     if (trace_generate(&args.spec, args.directory, &summary, err)) {
-        fprintf(stderr, "hassim trace generate: %s\n", err);
+        cli_complain("hassim trace generate", "%s", err);
         return CLI_USAGE;
     }
     print_summary(&args, &summary);

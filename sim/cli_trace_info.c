@@ -38,15 +38,15 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         args->help = 1;
         return 0;
     case ARGP_KEY_ARG:
-        if (args->path) argp_failure(state, 0, 0, "'%s': expected one file", arg);
+        if (args->path) cli_refuse(state, "found '%s', expected one file", arg);
         if (args->path) return EINVAL;
         args->path = arg;
         return 0;
     case ARGP_KEY_END:
         if (args->help)
-            argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
+            cli_help(state);
         else if (!args->path)
-            argp_failure(state, 0, 0, "no trace file given");
+            cli_refuse(state, "found no trace file, expected one");
         return args->help || args->path ? 0 : EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -281,20 +281,20 @@ int cli_trace_info(int argc, char **argv) {
                               NULL,
                               NULL};
     info_args args = {0};
-    if (argp_parse(&argp, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &args)) return CLI_USAGE;
+    if (cli_parse(&argp, "hassim trace info", argc, argv, &args)) return CLI_USAGE;
     if (args.help) return CLI_OK;
     char err[TRACE_ERR_LEN];
     trace_file *file;
     trace_picture picture = {.path = args.path};
     if (trace_open(&file, args.format, args.path, err) || fill_picture(&picture, file, err)) {
-        fprintf(stderr, "hassim trace info: %s\n", err);
+        cli_complain("hassim trace info", "%s", err);
         trace_close(file);
         return CLI_USAGE;
     }
     int rc = print_picture(&picture, args.json);
     trace_close(file);
     if (rc || fflush(stdout) || ferror(stdout)) {
-        fputs("hassim trace info: cannot write standard output\n", stderr);
+        cli_complain("hassim trace info", "cannot write standard output");
         return CLI_FAILED;
     }
     return CLI_OK;

@@ -130,6 +130,10 @@ size_t config_n_points(const config_doc *doc); /* >= 1 */
 int config_at(config **out, const config_doc *doc, size_t point, char err[CONFIG_ERR_LEN]);
 void config_free(config *c); /* NULL is fine */
 
+/* Whether every built-in policy takes its params and metrics together: its own open says so. A plug-in's code is
+ * not called: it may crash, and should then lose its own runs only. */
+int config_check_params(const config *c, char err[CONFIG_ERR_LEN]);
+
 /* The reference of all keys as Markdown */
 void config_print_reference(FILE *to);
 

@@ -36,17 +36,15 @@ static int fail_unknown(const char *name) {
     char quoted[CONFIG_FOUND_LEN];
     for (size_t i = 1; i < N_COMMANDS; i++)
         if (config_distance(name, commands[i].name) < config_distance(name, near->name)) near = &commands[i];
-    fprintf(stderr, "hassim: found %s, expected a command", config_quote(quoted, name));
-    if (config_is_near(name, config_distance(name, near->name)))
-        fprintf(stderr, "; the nearest is %s\n", near->name);
-    else
-        fputs(" (see hassim --help)\n", stderr);
+    int is_near = config_is_near(name, config_distance(name, near->name));
+    cli_complain("hassim", "found %s, expected a command%s%s", config_quote(quoted, name),
+                 is_near ? "; the nearest is " : " (see hassim --help)", is_near ? near->name : "");
     return CLI_USAGE;
 }
 
-int main(int argc, char **argv) {
+static int run_command(int argc, char **argv) {
     if (argc < 2) {
-        fputs("hassim: found no command, expected one (see hassim --help)\n", stderr);
+        cli_complain("hassim", "found no command, expected one (see hassim --help)");
         return CLI_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
@@ -60,4 +58,12 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < N_COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
     return fail_unknown(argv[1]);
+}
+
+/* What a command has printed must have arrived, or it has failed */
+int main(int argc, char **argv) {
+    int rc = run_command(argc, argv);
+    if (rc != CLI_OK || (fflush(stdout) == 0 && !ferror(stdout))) return rc;
+    cli_complain("hassim", "standard output: cannot be written");
+    return CLI_FAILED;
 }

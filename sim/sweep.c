@@ -52,6 +52,7 @@ static int check_point(sweep *s, size_t point, char *err) {
     setup *opened = NULL;
     int rc = config_at(&c, s->doc, point, err);
     if (rc == 0) rc = check_labels(s, c, err);
+    if (rc == 0) rc = config_check_params(c, err);
     if (rc == 0) rc = setup_open(&opened, s->store, c, err);
     if (rc == 0 && (s->grids[point] = strdup(c->grid)) == NULL) rc = fail_memory(err);
     for (size_t i = 0; rc == 0 && i < c->n_policies; i++)

@@ -1,0 +1,411 @@
+#!/bin/sh
+# Hostile and mistaken input: configs, prices, calibrations, traces, databases, plug-ins, command lines. Each case
+# must end with exit code 2 and one line on stderr that names the place, what was found and what was expected;
+# print nothing, change no file, and be over soon.
+#
+#     sh tests/hostile.sh BUILD_FOLDER [-v]        -v: print every message
+set -u
+cd "$(dirname "$0")/.."
+root=$(pwd)
+hassim=$(cd "$1" && pwd)/hassim
+verbose=${2:-}
+work=$(mktemp -d)
+trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
+mkdir "$work/in"
+cd "$work/in" || exit 1
+limit_s=20
+cases=0
+bad=0
+
+listing() {
+    ls -lR . && find . -type f -exec cksum {} +
+}
+
+complain() {
+    bad=$((bad + 1))
+    echo "case $cases, hassim $words: $*" >&2
+    sed 's/^/    /' "$work/err" >&2
+}
+
+# refuse FRAGMENT WORD...: `hassim WORD...` is refused with a line that holds the fragment
+refuse() {
+    fragment=$1
+    shift
+    words=$*
+    cases=$((cases + 1))
+    listing >"$work/before" 2>/dev/null
+    timeout $limit_s "$hassim" "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+    listing >"$work/after" 2>/dev/null
+    line=$(cat "$work/err")
+    [ "$verbose" = -v ] && echo "$line"
+    [ $code -eq 2 ] || complain "found exit code $code, expected 2"
+    [ "$(wc -l <"$work/err")" -eq 1 ] || complain "expected one line on stderr"
+    [ -s "$work/out" ] && complain "expected nothing on stdout"
+    case $line in
+    "hassim"*"$fragment"*) ;;
+    *) complain "expected \"$fragment\"" ;;
+    esac
+    case $line in
+    *"expected "*) ;;
+    *) complain "expected to hear what was expected" ;;
+    esac
+    cmp -s "$work/before" "$work/after" || complain "files changed: $(diff "$work/before" "$work/after")"
+}
+
+# ---- tables: each line is a case of one kind ----
+
+# config FRAGMENT PATH=VALUE: a valid config with one override
+config() {
+    refuse "$1" run good.json --set "$2"
+}
+
+# json FRAGMENT TEXT: a config of that text (printf's escapes)
+json() {
+    printf "$2" >bad.json
+    refuse "bad.json$1" run bad.json
+}
+
+# prices FRAGMENT TEXT
+prices() {
+    printf "$2" >prices.json
+    refuse "prices.json$1" run good.json --set prices=prices.json
+}
+
+# calib FRAGMENT SED-EXPRESSION: the shipped calibration, changed
+calib() {
+    sed "$2" "$root/calib/data/v100.json" >device.json
+    refuse "device.json$1" calib check device.json
+}
+
+# facts FRAGMENT SED-EXPRESSION: the shipped facts, changed
+facts() {
+    sed "$2" "$root/calib/data/v100_facts.json" >facts.json
+    refuse "facts.json$1" calib fit good.csv -o made.json --facts facts.json
+}
+
+# latencies FRAGMENT TEXT: measurements for calib fit
+latencies() {
+    printf "$2" >latency.csv
+    refuse "latency.csv$1" calib fit latency.csv -o made.json
+}
+
+# trace FRAGMENT FORMAT TEXT
+trace() {
+    printf "$3" >trace.csv
+    refuse "trace.csv$1" trace info --format "$2" trace.csv
+}
+
+# database FRAGMENT: what lies in bad.db, read by both readers and by --resume
+database() {
+    refuse "bad.db$1" compare bad.db
+    refuse "bad.db$1" figures bad.db
+    refuse "bad.db" run good.json -o bad.db --resume
+}
+
+# ---- what is good, so that each case has one fault ----
+
+cat >good.json <<'END'
+{"name": "good", "duration_s": 20, "seeds": 1,
+ "cluster": {"gpus": [{"device": "v100-16gb", "nodes": 2}]},
+ "functions": [{"name": "f", "model": "resnet50", "trace": {"mean_rps": 5}}],
+ "policies": [{"name": "has"}, {"name": "kserve"}]}
+END
+printf 'model,batch,sm_pct,quota_pct,latency_ms\n' >good.csv
+"$hassim" run good.json -o good.db >"$work/out" 2>&1 && [ -f good.db ] || {
+    echo "the valid config does not run:" >&2
+    cat "$work/out" >&2
+    exit 1
+}
+mkfifo fifo
+mkdir folder
+: >empty
+head -c 3000 "$hassim" >binary
+
+# ---- command lines ----
+
+refuse 'found no command'
+refuse 'found "runn", expected a command; the nearest is run' runn
+refuse 'found "?[2J"' "$(printf '\033[2J')"
+refuse 'found ""' ''
+refuse '--hel' --hel
+refuse 'found no config' run
+refuse "found 'b.json', expected one config" run a.json b.json
+refuse 'the unknown option --resme, expected --resume' run --resme good.json
+refuse 'the unknown option --zzzzzz' run --zzzzzz good.json
+refuse 'the unknown option --re?sume' run "$(printf -- '--re\nsume')" good.json
+refuse 'found --s, which several options begin with' run --s 3 good.json
+refuse 'the unknown option -z' run -z good.json
+refuse '--json: found a value' run --json=yes good.json
+refuse '--seeds: found no value' run good.json --seeds
+refuse '-o: found no value' run good.json -o
+refuse "--seeds: found '0'" run --seeds 0 good.json
+refuse "--seeds: found '-1'" run --seeds=-1 good.json
+refuse "--seeds: found '99999999999999999999999'" run --seeds 99999999999999999999999 good.json
+refuse "--seeds: found '3x'" run --seeds 3x good.json
+refuse "-j: found '1025'" run -j 1025 good.json
+refuse "-j: found ' 2'" run -j ' 2' good.json
+refuse "--timeout: found 'nan'" run --timeout nan good.json
+refuse "--timeout: found '1e999'" run --timeout 1e999 good.json
+refuse "--timeout: found '0'" run --timeout 0 good.json
+refuse "--progress: found 'perhaps'" run --progress perhaps good.json
+refuse '--fail-on: ' run --fail-on saturatoin good.json
+refuse '--fail-on: ' run --fail-on '' good.json
+refuse 'both --resume and --force' run --resume --force good.json
+refuse '--output: found an empty name' run -o '' good.json
+refuse '--only: found "hass"' run --only hass good.json
+refuse 'good.db: found existing results' run good.json -o good.db
+refuse 'folder: found' run good.json -o folder
+refuse 'fifo: found' run good.json -o fifo
+refuse 'fifo: found' run good.json -o fifo --force
+refuse 'good.json: found' run good.json -o good.json --force
+refuse '--set: found "seeds", expected PATH=VALUE' run good.json --set seeds
+refuse '--set:1:3: found byte 0xff' run good.json --set "$(printf 'question=a\377b')"
+refuse 'found no database' compare
+refuse "found 'b.db', expected one database" compare a.db b.db
+refuse 'hass' compare good.db --baseline hass
+refuse 'the unknown option --baslin, expected --baseline' compare good.db --baslin has
+refuse 'found no database' figures
+refuse "--format: found 'gif'" figures good.db --format gif
+refuse "--format: found ''" figures good.db --format ''
+refuse 'nothing' figures good.db --only nothing
+refuse 'found no command' trace
+refuse "found 'inf'" trace inf
+refuse 'found no trace file' trace info
+refuse 'azure2020' trace info --format azure2020 good.csv
+refuse 'found no directory' trace generate
+refuse "--minutes: found '-1'" trace generate -o made --minutes -1
+refuse 'minutes' trace generate -o made --minutes 0
+refuse 'minutes' trace generate -o made --minutes 4294967295
+refuse 'functions' trace generate -o made --functions 4000000000
+refuse "rps" trace generate -o made --mean-rps nan
+refuse 'rps' trace generate -o made --mean-rps 1e300
+refuse 'rps' trace generate -o made --mean-rps=-1
+refuse "--mix: found '1,2,3'" trace generate -o made --mix 1,2,3
+refuse 'mix' trace generate -o made --mix 0,0,0,0
+refuse 'mix' trace generate -o made --mix inf,1,1,1
+refuse "--seed: found '18446744073709551616'" trace generate -o made --seed 18446744073709551616
+refuse 'good.csv' trace generate -o good.csv
+refuse 'found no command' calib
+refuse "found 'fitt'" calib fitt
+refuse "found 'b.json', expected one file" calib check a.json b.json
+refuse 'found "resnet51"' calib info --model resnet51
+refuse 'found no measurements' calib fit
+refuse 'found no output' calib fit good.csv
+refuse 'found no command' policy
+refuse "found 'lists'" policy lists
+refuse "found 'hass'" policy list hass
+refuse 'found no name' policy new
+refuse 'found "Mine"' policy new Mine
+refuse 'found "../x"' policy new ../x
+refuse 'found "has"' policy new has
+refuse 'missing/mine.c' policy new mine -o missing
+: >taken.c
+refuse 'taken.c: found a file of that name' policy new taken
+refuse 'found no policy' policy test
+refuse 'found "hass"' policy test hass
+refuse "--configs: found '0'" policy test has --configs 0
+refuse "--show: found 'x'" policy test has --show x
+refuse 'found no benchmark' bench
+refuse "found 'speed'" bench speed
+refuse "--functions: found '0'" bench replay --functions 0
+refuse "--threads: found '1e3'" bench replay --threads 1e3
+refuse "--policy: found 'hass'" bench replay --policy hass
+refuse 'engine: found' bench replay --engine fast
+
+# ---- plug-ins ----
+
+refuse 'missing.so: found' run good.json --plugin missing.so
+refuse 'empty: found' run good.json --plugin empty
+refuse 'binary: found a file that is cut off' run good.json --plugin binary
+refuse 'fifo: found' run good.json --plugin fifo
+refuse 'folder: found a directory' policy list --plugin folder
+refuse 'good.json: found a file that is no ELF object' policy test ./good.json
+
+# ---- configs: files and texts ----
+
+refuse 'missing.json: found' run missing.json
+refuse 'folder: found' run folder
+refuse 'fifo: found' run fifo
+refuse '/dev/zero: found' run /dev/zero
+refuse 'good.json/x' run good.json/x
+refuse "in?one" run "$(printf 'in\none')"
+refuse 'good.db:1:' run good.db
+json ':1:1: found the end of the text' ''
+json ':1:5: found byte 0x00' '{"a\000": 1}'
+json ':1:7: found byte 0xc3, expected UTF-8' '{"a":"\303("}'
+json ':1:1: found byte 0xef' '\357\273\277{}'
+json ':1:6: found "N"' '{"a":NaN}'
+json ':1:6: found "I"' '{"a":Infinity}'
+json ':1:' '{"a":-}'
+json ':1:8: found "}"' '{"a":1,}'
+json ':3:1: found' '{\n"a":1\n'
+json ':1:9: found more text' '{"a":1} x'
+json ':1:7: found \u0000' '{"a":"\\u0000"}'
+json ':1:1: found "/"' '// comment\n{}'
+json ': name: missing' '{}'
+json ': found an array, expected an object' '[]'
+json ': found the key "name" twice' '{"name":"a","name":"b"}'
+head -c 1000000 /dev/zero | tr '\0' '[' >bad.json
+refuse 'bad.json:1:33: found objects or arrays nested' run bad.json
+head -c 17000000 /dev/zero | tr '\0' ' ' >bad.json
+refuse 'bad.json: found' run bad.json
+rm bad.json
+head -c 200 good.json >bad.json
+refuse 'bad.json:' run bad.json
+{ printf '{"name":"'; head -c 100000 /dev/zero | tr '\0' x; printf '"}'; } >bad.json
+refuse 'bad.json: name: found the string "xxx' run bad.json
+
+# ---- configs: meaning ----
+
+config 'good.json: duration_s: found inf' duration_s=1e999
+config 'good.json: duration_s: found -1' duration_s=-1
+config 'good.json: duration_s: found the string "long"' duration_s=long
+config 'good.json: found the unknown key "durations_s", expected "duration_s"' durations_s=1
+config 'good.json: warmup_s: found no less than duration_s' warmup_s=20
+config 'good.json: seeds: found the same seed twice' seeds=[1,1]
+config 'good.json: seeds[0]: found' seeds=[18446744073709551616]
+config 'good.json: name: found the string "../x"' name=../x
+config 'good.json: cluster.gpus[0].nodes: found 1.5' cluster.gpus[0].nodes=1.5
+config 'good.json: cluster.gpus[0].nodes: found 1e+300' cluster.gpus[0].nodes=1e300
+config 'good.json: cluster.gpus[0].device: found' cluster.gpus[0].device=h100
+config 'good.json: slo_device: found' slo_device=h100
+config 'good.json: functions[0].model: found the model "resnet51"' functions.f.model=resnet51
+config 'good.json: functions[0].memory_mib: found 1048576 MiB' functions.f.memory_mib=1048576
+config 'good.json: functions[0].trace.mean_rps: found 0' functions.f.trace.mean_rps=0
+config 'good.json: functions: found none' functions=[]
+config 'good.json: policies[0].name: found "hass"' policies.has.name=hass
+config 'good.json: policies[0].params.min_pods: found 1.5' policies.has.params.min_pods=1.5
+config 'good.json: policies[0].params: found values that exclude each other' \
+    'policies.has.params={"scale_up_threshold": 0.2, "scale_down_threshold": 0.8}'
+config 'good.json: policies[0].params: found values that exclude each other' \
+    'policies.has.params={"vertical": "off", "horizontal": "off"}'
+config 'good.json: policies[1].params: found values that exclude each other' policies.kserve.metrics.scrape_s=3600
+config 'good.json: policies[0].params: found values that exclude each other' \
+    'grid={"policies.has.params.scale_up_threshold": [0.9, 0.05]}'
+config 'good.json: grid."slo_multiplier": found an empty array' 'grid={"slo_multiplier": []}'
+config 'good.json: grid' 'grid={"policies.has.label": ["a", "b"]}'
+config 'good.json: prices: found' prices=missing.json
+config 'good.json: prices: found' prices=folder/
+config 'gcpp' prices=gcpp
+
+# ---- prices ----
+
+price='"usd_per_gpu_hour": 2, "source": "s", "date": "2024-12"'
+prices ':1:1: found the end of the text' ''
+prices ': ' '[]'
+prices ': ' '{"version": "1", "prices": []}'
+prices ': ' '{"version": "1", "prices": {}}'
+prices ': prices[0]' '{"version": "1", "prices": [{"provider": "p"}]}'
+prices ': prices[0]' "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": 3, $price}]}"
+prices ': prices[0]' '{"version": "1", "prices": [{"provider": "p", "device": "v100-16gb", "usd_per_gpu_hour": -1}]}'
+prices ': prices[0]' '{"version": "1", "prices": [{"provider": "p", "device": "v100-16gb", "usd_per_gpu_hour": 1e999}]}'
+prices '' "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": \"a100\", $price}]}"
+prices ': ' "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": \"a\", $price},
+    {\"provider\": \"p\", \"device\": \"a\", $price}]}"
+refuse 'prices.json' run good.json --set prices=prices.json#q
+refuse 'fifo' run good.json --set prices=./fifo
+
+# ---- calibrations ----
+
+refuse 'missing.json: ' calib info missing.json
+refuse 'folder: ' calib check folder
+refuse 'fifo: ' calib check fifo
+refuse 'empty' calib check empty
+refuse 'good.json: ' calib check good.json
+refuse 'good.db' calib check good.db
+calib ': format' 's/hassim-calib-1/hassim-calib-9/'
+calib ': device.sm_count' 's/"sm_count":.*80,/"sm_count": 0,/'
+calib ': device.memory_mib' 's/"memory_mib":.*16384,/"memory_mib": 1e300,/'
+calib ': device.max_processes' 's/"max_processes":.*48,/"max_processes": "48",/'
+calib ': device.sm_resizable' 's/"sm_resizable":.*false,/"sm_resizable": 0,/'
+calib ': device.cold_start' 's/"load_mib_per_s":.*330,/"load_mib_per_s": 0,/'
+calib ': device' 's/"sm_count"/"sm_cuont"/'
+calib ':' 's/"sm_count":.*80,/"sm_count": NaN,/'
+calib ':' '20,$d'
+refuse 'device.json' run good.json --set cluster.gpus[0].device=./device.json
+facts ': format' 's/hassim-facts-1/hassim-facts-9/'
+facts ': device.sm_count' 's/"sm_count": 80/"sm_count": -80/'
+facts ':' '9,$d'
+refuse 'missing.json: ' calib fit good.csv -o made.json --facts missing.json
+refuse 'missing.csv: ' calib fit missing.csv -o made.json
+refuse 'fifo: ' calib fit fifo -o made.json
+refuse 'folder: ' calib fit folder -o made.json
+head='model,batch,sm_pct,quota_pct,latency_ms\n'
+latencies ':1' ''
+latencies ':1' 'model,batch\n'
+latencies '' "$head"
+latencies ':2' "${head}resnet50,1,100,100\n"
+latencies ':2' "${head}resnet50,0,100,100,5\n"
+latencies ':2' "${head}resnet50,1,101,100,5\n"
+latencies ':2' "${head}resnet50,1,100,100,nan\n"
+latencies ':2' "${head}resnet50,1,100,100,-5\n"
+latencies ':2' "${head}res\000net,1,100,100,5\n"
+
+# ---- traces ----
+
+refuse 'missing.csv' trace info missing.csv
+refuse 'folder' trace info folder
+refuse 'fifo' trace info fifo
+refuse 'empty' trace info empty
+refuse 'good.db' trace info good.db
+refuse 'binary' trace info binary
+trace ':1' csv 'when,who\n1,a\n'
+trace ':2' csv 'time_s,function\n-1,a\n'
+trace ':2' csv 'time_s,function\nnan,a\n'
+trace ':2' csv 'time_s,function\n1e300,a\n'
+trace ':2' csv 'time_s,function\n1\n'
+trace ':2' csv 'time_s,function\n1,\n'
+trace ':2' csv 'time_s,function\n1,a\000b\n'
+trace ':2' csv 'time_s,function\n1,"a\n'
+trace '' csv 'time_s,function\n'
+trace ':1' azure2019 'HashOwner,HashApp,HashFunction,Trigger\n'
+trace ':2' azure2019 'HashOwner,HashApp,HashFunction,Trigger,1,2\na,b,c,http,1\n'
+trace ':2' azure2019 'HashOwner,HashApp,HashFunction,Trigger,1,2\na,b,c,http,1,-2\n'
+trace ':2' azure2019 'HashOwner,HashApp,HashFunction,Trigger,1,2\na,b,c,http,1,99999999999999999999\n'
+trace ':2' azure2021 'app,func,end_timestamp,duration\na,b,x,1\n'
+trace ':2' azure2021 'app,func,end_timestamp,duration\na,b,1,-1\n'
+printf 'time_s,function\n1,a\n2,b\n' >trace.csv
+from='{"trace": {"format": "csv", "path": "trace.csv"}, "models": ["resnet51"]}'
+config 'good.json: functions_from.models: found the model "resnet51"' "functions_from=$from"
+config 'good.json: functions[0].trace.select' \
+    'functions.f.trace={"format": "csv", "path": "trace.csv", "select": "rank:3"}'
+config 'good.json: functions[0].trace.select' \
+    'functions.f.trace={"format": "csv", "path": "trace.csv", "select": "first"}'
+config 'trace.csv' 'functions.f.trace={"format": "azure2019", "path": "trace.csv"}'
+config 'good.json: functions[0].trace.path: found' 'functions.f.trace={"format": "csv", "path": "fifo"}'
+
+# ---- databases ----
+
+refuse 'missing.db' compare missing.db
+refuse 'missing.db' figures missing.db
+refuse 'folder' compare folder
+refuse 'fifo' compare fifo
+refuse 'fifo' figures fifo
+cp empty bad.db && refuse 'bad.db' compare bad.db && refuse 'bad.db' figures bad.db
+cp good.json bad.db && database ''
+head -c 5000 good.db >bad.db && database ''
+head -c 40 good.db >bad.db && database ''
+{ head -c 100 good.db; head -c 8092 /dev/zero; } >bad.db && database ''
+{ head -c 4096 good.db; tail -c +4097 good.db | tr '\0-\377' '\377-\0'; } >bad.db && database ''
+if command -v sqlite3 >/dev/null; then
+    rm bad.db && sqlite3 bad.db 'CREATE TABLE run (id INTEGER)' && database ''
+    cp good.db bad.db && sqlite3 bad.db 'DELETE FROM run' && refuse 'bad.db' compare bad.db
+    cp good.db bad.db && sqlite3 bad.db 'PRAGMA user_version = 99' && database ''
+else
+    echo "sqlite3 is not installed: foreign databases are not tried"
+fi
+
+# ---- what this user may not read ----
+
+if [ "$(id -u)" -ne 0 ]; then
+    cp good.json secret && chmod 000 secret
+    for words in 'run secret' 'calib check secret' 'trace info secret' 'compare secret'; do
+        refuse 'secret: ' $words
+    done
+else
+    echo "run by root, who may read everything: cases of permissions are left out"
+fi
+
+echo "$cases cases, $bad complaints"
+[ "$bad" -eq 0 ]
