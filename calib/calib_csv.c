@@ -2,11 +2,12 @@
 #include "calib_csv.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "calib_int.h"
 
 enum { LINE_LEN = 1024, CELLS_MAX = 32, MODELS_MAX = 4096, POINTS_MAX = 100000 };
 
@@ -126,11 +127,8 @@ int calib_csv_read(calib_csv *c, const char *file, char err[CALIB_ERR_LEN]) {
     reader r = {.file = file, .err = err};
     char line[LINE_LEN];
     int rc = 0;
-    FILE *in = fopen(file, "rb");
-    if (!in) {
-        snprintf(err, CALIB_ERR_LEN, "%s: cannot open: %s", file, strerror(errno));
-        return -1;
-    }
+    FILE *in = calib_file_open(file, err);
+    if (!in) return -1;
     while (!rc && fgets(line, sizeof line, in)) {
         r.line++;
         if (!strchr(line, '\n') && !feof(in))

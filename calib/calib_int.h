@@ -32,6 +32,8 @@ typedef struct {
     int failed; /* the first error is kept */
 } calib_json;
 
+/* A regular file, open for reading: a FIFO never blocks. NULL: the error is in err. */
+FILE *calib_file_open(const char *file, char err[CALIB_ERR_LEN]);
 /* Reads and parses a whole file; NULL on error with "file:line:column: ..." in err. */
 cJSON *calib_json_read(const char *file, char err[CALIB_ERR_LEN]);
 cJSON *calib_json_parse(const char *name, const char *text, size_t len, char err[CALIB_ERR_LEN]);

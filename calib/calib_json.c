@@ -3,10 +3,13 @@
 #include "calib_int.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 int calib_json_fail(calib_json *j, const char *format, ...) {
     if (j->failed) return -1;
@@ -54,11 +57,11 @@ static void parse_error(const char *name, const char *text, size_t at, char err[
     snprintf(near, sizeof near, "%.24s", text + at);
     make_printable(near);
     if (near[0])
-        snprintf(err, CALIB_ERR_LEN, "%s:%zu:%zu: not JSON, at or just before \"%s\"", name, line, column,
-                 near);
+        snprintf(err, CALIB_ERR_LEN, "%s:%zu:%zu: found \"%s\" here or just before, expected JSON", name,
+                 line, column, near);
     else
-        snprintf(err, CALIB_ERR_LEN, "%s:%zu:%zu: not JSON: the text ends or has a NUL byte here", name, line,
-                 column);
+        snprintf(err, CALIB_ERR_LEN, "%s:%zu:%zu: found the end of the text or a NUL byte, expected JSON",
+                 name, line, column);
 }
 
 /* text[len] is NUL. */
@@ -98,17 +101,30 @@ static char *read_all(const char *file, FILE *in, size_t *len, char err[CALIB_ER
     return text;
 }
 
+FILE *calib_file_open(const char *file, char err[CALIB_ERR_LEN]) {
+    struct stat st = {0};
+    FILE *in = NULL;
+    const char *found = NULL;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st))
+        found = strerror(errno);
+    else if (!S_ISREG(st.st_mode))
+        found = S_ISDIR(st.st_mode) ? "a directory" : "a device or pipe";
+    else if (!(in = fdopen(fd, "rb")))
+        found = strerror(errno);
+    if (found) snprintf(err, CALIB_ERR_LEN, "%s: found %s, expected a readable file", file, found);
+    if (found && fd >= 0) close(fd);
+    return in;
+}
+
 cJSON *calib_json_read(const char *file, char err[CALIB_ERR_LEN]) {
-    FILE *in = fopen(file, "rb");
-    if (!in) {
-        snprintf(err, CALIB_ERR_LEN, "%s: cannot open: %s", file, strerror(errno));
-        return NULL;
-    }
+    FILE *in = calib_file_open(file, err);
+    if (!in) return NULL;
     size_t len = 0;
     cJSON *root = NULL;
     char *text = read_all(file, in, &len, err);
     if (text && ferror(in))
-        snprintf(err, CALIB_ERR_LEN, "%s: cannot read: %s", file, strerror(errno));
+        snprintf(err, CALIB_ERR_LEN, "%s: found %s, expected a readable file", file, strerror(errno));
     else if (text)
         root = calib_json_parse(file, text, len, err);
     free(text);
@@ -139,9 +155,9 @@ int calib_json_keys(calib_json *j, const cJSON *object, const char *const *keys)
         const char *const *k = keys;
         while (*k && strcmp(*k, item->string) != 0) k++;
         size_t mark = calib_json_enter(j, item->string);
-        if (!*k) calib_json_fail(j, "unknown key");
+        if (!*k) calib_json_fail(j, "unknown key, expected one of those in calib/README.md");
         if (*k && cJSON_GetObjectItemCaseSensitive(object, *k) != item)
-            calib_json_fail(j, "key appears twice");
+            calib_json_fail(j, "key appears twice, expected each key once");
         calib_json_leave(j, mark);
         if (j->failed) return -1;
     }

@@ -138,6 +138,12 @@ static int fail(const char *what, const char *why) {
     return CLI_USAGE;
 }
 
+static int fail_open(const char *path) {
+    cli_complain("hassim policy new", "%s: found %s, expected a new file in a folder that takes one", path,
+                 strerror(errno));
+    return CLI_USAGE;
+}
+
 /* Never over a file that is there: it may be somebody's policy */
 static int write_policy(const char *name, const char *path) {
     char template[PATH_LEN], err[PATH_LEN + 400];
@@ -149,7 +155,7 @@ static int write_policy(const char *name, const char *path) {
     FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
     int rc = CLI_OK;
     if (fd < 0)
-        rc = fail(path, errno == EEXIST ? "found a file of that name, expected none" : strerror(errno));
+        rc = fail_open(path);
     else if (to == NULL || copy_renamed(from, to, name) != 0)
         rc = fail(path, "cannot be written");
     if (to != NULL && fclose(to) != 0 && rc == CLI_OK) rc = fail(path, strerror(errno));

@@ -109,15 +109,15 @@ int config_params(config_policy *p, cJSON *entry, const char *file, const char *
 static int check_together(const config_policy *p, const checker *k) {
     const pol_host host = {.scrape_ns = llround(p->scrape_s * 1e9),
                            .scrape_phase_ns = llround(p->metrics_phase_s * 1e9)};
-    char why[POL_ERR_LEN] = "", found[POL_ERR_LEN + 40];
+    char why[POL_ERR_LEN] = "", expected[POL_ERR_LEN + 40];
     pol_ctx *opened = NULL;
     uint32_t flags = 0;
     int64_t tick_ns = 0;
     pol_status status = p->ops->open(&opened, &host, 1, p->mode, p->params, &flags, &tick_ns, why);
     if (status == POL_OK) p->ops->close(opened);
     if (status == POL_NO_MEM) return wrong(k, "", "no memory", "enough of it");
-    snprintf(found, sizeof found, "values that exclude each other (%s)", why);
-    return status == POL_OK ? 0 : wrong(k, "", found, "values that go together");
+    snprintf(expected, sizeof expected, "others: %s", why);
+    return status == POL_OK ? 0 : wrong(k, "", "values that do not go together", expected);
 }
 
 int config_check_params(const config *c, char err[CONFIG_ERR_LEN]) {

@@ -113,7 +113,8 @@ figures_status figures_draw(const figures_request *request, char err[FIGURES_ERR
     name_list names = {0};
     figures_status status = FIGURES_BAD_INPUT;
     if (results_int_open_reader(&db, request->db_path, err)) return status;
-    status = list_names(request->plots_dir, &names, err);
+    if (!results_int_check_whole(db, request->db_path, err))
+        status = list_names(request->plots_dir, &names, err);
     if (status == FIGURES_OK) status = check_only(request, &names, err);
     if (status == FIGURES_OK) status = draw_all(db, request, &names, err);
     names_free(&names);

@@ -9,11 +9,13 @@
 
 #include "results_int.h"
 
+static const char damaged[] = "damaged or cut off; expected a whole results database of hassim";
+
 int results_int_fail(sqlite3 *db, const char *path, char err[RESULTS_ERR_LEN]) {
     int code = db ? sqlite3_errcode(db) & 0xff : SQLITE_NOMEM;
     const char *what = db ? sqlite3_errmsg(db) : "out of memory";
     if (code == SQLITE_NOTADB) what = "not a SQLite database; expected a results database of hassim";
-    if (code == SQLITE_CORRUPT) what = "damaged or cut off; expected a whole results database of hassim";
+    if (code == SQLITE_CORRUPT) what = damaged;
     if (code == SQLITE_BUSY) what = "locked by another program for a minute; gave up";
     if (code == SQLITE_READONLY) what = "cannot be written; expected write permission on it and its folder";
     snprintf(err, RESULTS_ERR_LEN, "%s: %s", path, what);
@@ -42,7 +44,8 @@ static int check_kind(sqlite3 *db, const char *path, char err[RESULTS_ERR_LEN]) 
     }
     sqlite3_int64 version = query_int(db, "PRAGMA user_version");
     if (version == RESULTS_SCHEMA_VERSION) return 0;
-    snprintf(err, RESULTS_ERR_LEN, "%s: results schema version %lld; this program expects version %d", path,
+    snprintf(err, RESULTS_ERR_LEN,
+             "%s: found results schema version %lld, expected version %d of this program", path,
              (long long)version, (int)RESULTS_SCHEMA_VERSION);
     return -1;
 }
@@ -184,6 +187,16 @@ int results_int_open_reader(sqlite3 **out, const char *path, char err[RESULTS_ER
     sqlite3_close(*out);
     *out = NULL;
     return -1;
+}
+
+int results_int_check_whole(sqlite3 *db, const char *path, char err[RESULTS_ERR_LEN]) {
+    sqlite3_stmt *stmt = NULL;
+    int is_whole = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL) == SQLITE_OK &&
+                   sqlite3_step(stmt) == SQLITE_ROW &&
+                   strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") == 0;
+    sqlite3_finalize(stmt);
+    if (!is_whole) snprintf(err, RESULTS_ERR_LEN, "%s: %s", path, damaged);
+    return is_whole ? 0 : -1;
 }
 
 /* Seeds are unsigned, SQLite's integers are not: the same 64 bits are kept. */

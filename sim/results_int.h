@@ -27,6 +27,8 @@ struct results {
 
 /* An existing results database of this version, for reading; the caller closes it. 0, or -1 and err. */
 int results_int_open_reader(sqlite3 **out, const char *path, char err[RESULTS_ERR_LEN]);
+/* Reads every page: a file damaged in its middle would otherwise fail half-way. */
+int results_int_check_whole(sqlite3 *db, const char *path, char err[RESULTS_ERR_LEN]);
 
 /* "PATH: what SQLite says", or plainer words where it is known what they mean to a user. Always -1. */
 int results_int_fail(sqlite3 *db, const char *path, char err[RESULTS_ERR_LEN]);

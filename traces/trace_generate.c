@@ -229,7 +229,7 @@ static int set_open(file_set *set, const char *directory, char *err) {
                                                   {"durations.csv", ".durations.csv.part"},
                                                   {"memory.csv", ".memory.csv.part"}};
     if (mkdir(directory, 0777) && errno != EEXIST)
-        return trace_fail(err, "%s: %s", directory, strerror(errno));
+        return trace_fail(err, "%s: found %s, expected a folder or room for one", directory, strerror(errno));
     for (int i = 0; i < N_FILES; i++) {
         set->paths[i] = join_path(directory, names[i][0]);
         set->parts[i] = join_path(directory, names[i][1]);
@@ -238,7 +238,9 @@ static int set_open(file_set *set, const char *directory, char *err) {
         if (!set->files[i] && errno == EEXIST)
             return trace_fail(err, "%s: is there, another generate at work or one that was killed; remove it",
                               set->parts[i]);
-        if (!set->files[i]) return trace_fail(err, "%s: %s", set->parts[i], strerror(errno));
+        if (!set->files[i])
+            return trace_fail(err, "%s: found %s, expected a folder that takes files", directory,
+                              strerror(errno));
     }
     return 0;
 }

@@ -43,7 +43,7 @@ static int check_regular(const trace_lines *lines, char *err) {
 
 int trace_lines_open(trace_lines *lines, const char *path, char *err) {
     *lines = (trace_lines){.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-    if (lines->fd < 0) return trace_fail(err, "%s: %s", path, strerror(errno));
+    if (lines->fd < 0) return trace_fail(err, "%s: found %s, expected a regular file", path, strerror(errno));
     if (check_regular(lines, err) ||
         trace_grow((void **)&lines->buffer, &lines->capacity, BUFFER_START, 1, err)) {
         trace_lines_close(lines);

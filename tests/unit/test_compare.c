@@ -288,7 +288,7 @@ static void foreign_databases_are_refused(void **state) {
     tell(p->db, "CREATE TABLE run (a)");
     refuses(p->db, NULL, "application_id 0");
     tell(p->db, "PRAGMA application_id = 1213417805; PRAGMA user_version = 9");
-    refuses(p->db, NULL, "schema version 9; this program expects version 2");
+    refuses(p->db, NULL, "schema version 9, expected version 2");
     tell(p->db, "PRAGMA user_version = 2");
     refuses(p->db, NULL, "no such table");
 }

@@ -334,7 +334,7 @@ static void other_versions_and_experiments_are_refused(void **state) {
     results_close(open_or_fail(p->db));
     refuses(p->db, "another", "holds experiment 'exp'; expected 'another'");
     tell(p->db, "PRAGMA user_version = 7");
-    refuses(p->db, "exp", "schema version 7; this program expects version 2");
+    refuses(p->db, "exp", "schema version 7, expected version 2");
 }
 
 static void a_cut_file_is_refused(void **state) {
