@@ -139,7 +139,8 @@ static int fail(const char *what, const char *why) {
 }
 
 static int fail_open(const char *path) {
-    cli_complain("hassim policy new", "%s: found %s, expected a new file in a folder that takes one", path,
+    if (errno == EEXIST) return fail(path, "found a file of that name, expected none");
+    cli_complain("hassim policy new", "%s: found %s, expected a folder that takes files", path,
                  strerror(errno));
     return CLI_USAGE;
 }

@@ -98,9 +98,9 @@ trace() {
 
 # database FRAGMENT: what lies in bad.db, read by both readers and by --resume
 database() {
-    refuse "bad.db$1" compare bad.db
-    refuse "bad.db$1" figures bad.db
-    refuse "bad.db" run good.json -o bad.db --resume
+    refuse "bad.db: $1" compare bad.db
+    refuse "bad.db: $1" figures bad.db
+    refuse "bad.db: $1" run good.json -o bad.db --resume
 }
 
 # ---- what is good, so that each case has one fault ----
@@ -131,7 +131,7 @@ refuse 'found no command'
 refuse 'found "runn", expected a command; the nearest is run' runn
 refuse 'found "?[2J"' "$(printf '\033[2J')"
 refuse 'found ""' ''
-refuse '--hel' --hel
+refuse 'found "--hel", expected a command' --hel
 refuse 'found no config' run
 refuse "found 'b.json', expected one config" run a.json b.json
 refuse 'the unknown option --resme, expected --resume' run --resme good.json
@@ -152,43 +152,43 @@ refuse "--timeout: found 'nan'" run --timeout nan good.json
 refuse "--timeout: found '1e999'" run --timeout 1e999 good.json
 refuse "--timeout: found '0'" run --timeout 0 good.json
 refuse "--progress: found 'perhaps'" run --progress perhaps good.json
-refuse '--fail-on: ' run --fail-on saturatoin good.json
-refuse '--fail-on: ' run --fail-on '' good.json
+refuse "--fail-on: found 'saturatoin', expected any or some of saturation" run --fail-on saturatoin good.json
+refuse "--fail-on: found ''" run --fail-on '' good.json
 refuse 'both --resume and --force' run --resume --force good.json
 refuse '--output: found an empty name' run -o '' good.json
 refuse '--only: found "hass"' run --only hass good.json
 refuse 'good.db: found existing results' run good.json -o good.db
-refuse 'folder: found' run good.json -o folder
-refuse 'fifo: found' run good.json -o fifo
+refuse 'folder: found something that is no file' run good.json -o folder
+refuse 'fifo: found something that is no file' run good.json -o fifo
 refuse 'fifo: found' run good.json -o fifo --force
-refuse 'good.json: found' run good.json -o good.json --force
+refuse 'good.json: found a file that is no database' run good.json -o good.json --force
 refuse '--set: found "seeds", expected PATH=VALUE' run good.json --set seeds
 refuse '--set:1:3: found byte 0xff' run good.json --set "$(printf 'question=a\377b')"
 refuse 'found no database' compare
 refuse "found 'b.db', expected one database" compare a.db b.db
-refuse 'hass' compare good.db --baseline hass
+refuse "good.db: no policy 'hass'; expected one of: has, kserve" compare good.db --baseline hass
 refuse 'the unknown option --baslin, expected --baseline' compare good.db --baslin has
 refuse 'found no database' figures
 refuse "--format: found 'gif'" figures good.db --format gif
 refuse "--format: found ''" figures good.db --format ''
-refuse 'nothing' figures good.db --only nothing
+refuse "no figure 'nothing'; expected one of: " figures good.db --only nothing
 refuse 'found no command' trace
 refuse "found 'inf'" trace inf
 refuse 'found no trace file' trace info
-refuse 'azure2020' trace info --format azure2020 good.csv
+refuse '"azure2020" is unknown, expected one of: azure2019' trace info --format azure2020 good.csv
 refuse 'found no directory' trace generate
 refuse "--minutes: found '-1'" trace generate -o made --minutes -1
-refuse 'minutes' trace generate -o made --minutes 0
-refuse 'minutes' trace generate -o made --minutes 4294967295
-refuse 'functions' trace generate -o made --functions 4000000000
-refuse "rps" trace generate -o made --mean-rps nan
-refuse 'rps' trace generate -o made --mean-rps 1e300
-refuse 'rps' trace generate -o made --mean-rps=-1
+refuse 'minutes is 0, expected' trace generate -o made --minutes 0
+refuse 'minutes is 4294967295' trace generate -o made --minutes 4294967295
+refuse 'functions is 4000000000' trace generate -o made --functions 4000000000
+refuse 'mean_rps is nan' trace generate -o made --mean-rps nan
+refuse 'mean_rps is 1e+300' trace generate -o made --mean-rps 1e300
+refuse 'mean_rps is -1' trace generate -o made --mean-rps=-1
 refuse "--mix: found '1,2,3'" trace generate -o made --mix 1,2,3
-refuse 'mix' trace generate -o made --mix 0,0,0,0
-refuse 'mix' trace generate -o made --mix inf,1,1,1
+refuse 'mix: all kinds are 0' trace generate -o made --mix 0,0,0,0
+refuse 'mix: steady is inf' trace generate -o made --mix inf,1,1,1
 refuse "--seed: found '18446744073709551616'" trace generate -o made --seed 18446744073709551616
-refuse 'good.csv' trace generate -o good.csv
+refuse 'good.csv: found Not a directory' trace generate -o good.csv
 refuse 'found no command' calib
 refuse "found 'fitt'" calib fitt
 refuse "found 'b.json', expected one file" calib check a.json b.json
@@ -202,9 +202,9 @@ refuse 'found no name' policy new
 refuse 'found "Mine"' policy new Mine
 refuse 'found "../x"' policy new ../x
 refuse 'found "has"' policy new has
-refuse 'missing/mine.c' policy new mine -o missing
+refuse 'missing/mine.c: found No such file' policy new mine -o missing
 : >taken.c
-refuse 'taken.c: found File exists' policy new taken
+refuse 'taken.c: found a file of that name' policy new taken
 refuse 'found no policy' policy test
 refuse 'found "hass"' policy test hass
 refuse "--configs: found '0'" policy test has --configs 0
@@ -218,28 +218,28 @@ refuse 'engine: found' bench replay --engine fast
 
 # ---- plug-ins ----
 
-refuse 'missing.so: found' run good.json --plugin missing.so
-refuse 'empty: found' run good.json --plugin empty
+refuse 'missing.so: found No such file' run good.json --plugin missing.so
+refuse 'empty: found a file that is no ELF object' run good.json --plugin empty
 refuse 'binary: found a file that is cut off' run good.json --plugin binary
-refuse 'fifo: found' run good.json --plugin fifo
+refuse 'fifo: found no regular file' run good.json --plugin fifo
 refuse 'folder: found a directory' policy list --plugin folder
 refuse 'good.json: found a file that is no ELF object' policy test ./good.json
 
 # ---- configs: files and texts ----
 
-refuse 'missing.json: found' run missing.json
-refuse 'folder: found' run folder
-refuse 'fifo: found' run fifo
-refuse '/dev/zero: found' run /dev/zero
-refuse 'good.json/x' run good.json/x
-refuse "in?one" run "$(printf 'in\none')"
-refuse 'good.db:1:' run good.db
+refuse 'missing.json: found No such file' run missing.json
+refuse 'folder: found a directory' run folder
+refuse 'fifo: found no regular file' run fifo
+refuse '/dev/zero: found no regular file' run /dev/zero
+refuse 'good.json/x: found Not a directory' run good.json/x
+refuse 'in?one: found No such file' run "$(printf 'in\none')"
+refuse 'good.db:1:16: found byte 0x00' run good.db
 json ':1:1: found the end of the text' ''
 json ':1:4: found byte 0x00' '{"a\000": 1}'
 json ':1:7: found byte 0xc3, expected UTF-8' '{"a":"\303("}'
 json ':1:6: found "N"' '{"a":NaN}'
 json ':1:6: found "I"' '{"a":Infinity}'
-json ':1:' '{"a":-}'
+json ':1:6: found "-"' '{"a":-}'
 json ':1:8: found "}"' '{"a":1,}'
 json ':2:6: found' '{\n"a":1\n'
 json ':1:9: found more text' '{"a":1} x'
@@ -251,10 +251,10 @@ json ': found the key "name" twice' '{"name":"a","name":"b"}'
 head -c 1000000 /dev/zero | tr '\0' '[' >bad.json
 refuse 'bad.json:1:33: found objects or arrays nested' run bad.json
 head -c 17000000 /dev/zero | tr '\0' ' ' >bad.json
-refuse 'bad.json: found' run bad.json
+refuse 'bad.json: found a larger one' run bad.json
 rm bad.json
 head -c 200 good.json >bad.json
-refuse 'bad.json:' run bad.json
+refuse 'bad.json:4:' run bad.json
 { printf '{"name":"'; head -c 100000 /dev/zero | tr '\0' x; printf '"}'; } >bad.json
 refuse 'bad.json: name: found the string "xxx' run bad.json
 
@@ -286,115 +286,116 @@ config 'good.json: policies[1].params: found values that do not go together' pol
 config 'good.json: policies[0].params: found values that do not go together' \
     'grid={"policies.has.params.scale_up_threshold": [0.9, 0.05]}'
 config 'good.json: grid."slo_multiplier": found an empty array' 'grid={"slo_multiplier": []}'
-config 'good.json: grid' 'grid={"policies.has.label": ["a", "b"]}'
-config 'good.json: prices: found' prices=missing.json
-config 'good.json: prices: found' prices=folder/
-config 'gcpp' prices=gcpp
+config "good.json: grid: found policies' names or labels that vary" 'grid={"policies.has.label": ["a", "b"]}'
+config 'good.json: prices: found "missing.json": No such file' prices=missing.json
+config 'good.json: prices: found "folder/": a directory' prices=folder/
+config 'prices: found no price of provider "gcpp"' prices=gcpp
 
 # ---- prices ----
 
 price='"usd_per_gpu_hour": 2, "source": "s", "date": "2024-12"'
 prices ':1:1: found the end of the text' ''
-prices ': ' '[]'
-prices ': ' '{"version": "1", "prices": []}'
-prices ': ' '{"version": "1", "prices": {}}'
-prices ': prices[0]' '{"version": "1", "prices": [{"provider": "p"}]}'
-prices ': prices[0]' "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": 3, $price}]}"
-prices ': prices[0]' '{"version": "1", "prices": [{"provider": "p", "device": "v100-16gb", "source": "s", "date": "2024-12", "usd_per_gpu_hour": -1}]}'
-prices ': prices[0]' '{"version": "1", "prices": [{"provider": "p", "device": "v100-16gb", "source": "s", "date": "2024-12", "usd_per_gpu_hour": 1e999}]}'
+prices ': found an array, expected an object' '[]'
+prices ': prices: found an array' '{"version": "1", "prices": []}'
+prices ': prices: found an object' '{"version": "1", "prices": {}}'
+prices ': prices[0].device: missing' '{"version": "1", "prices": [{"provider": "p"}]}'
+prices ': prices[0].device: found 3' "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": 3, $price}]}"
+prices ': prices[0].usd_per_gpu_hour: found -1' '{"version": "1", "prices": [{"provider": "p", "device": "v100-16gb", "source": "s", "date": "2024-12", "usd_per_gpu_hour": -1}]}'
+prices ': prices[0].usd_per_gpu_hour: found inf' '{"version": "1", "prices": [{"provider": "p", "device": "v100-16gb", "source": "s", "date": "2024-12", "usd_per_gpu_hour": 1e999}]}'
 printf "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": \"a100\", $price}]}" >prices.json
 refuse 'good.json: prices: found no price of the device "v100-16gb"' run good.json --set prices=prices.json
-prices ': ' "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": \"a\", $price},
+prices ': prices[1]: found this provider and device again' "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": \"a\", $price},
     {\"provider\": \"p\", \"device\": \"a\", $price}]}"
-refuse 'prices.json' run good.json --set prices=prices.json#q
-refuse 'fifo' run good.json --set prices=./fifo
+refuse 'prices.json: prices: found no price of provider "q"' run good.json --set prices=prices.json#q
+refuse 'good.json: prices: found "./fifo": no regular file' run good.json --set prices=./fifo
 
 # ---- calibrations ----
 
-refuse 'missing.json: ' calib info missing.json
-refuse 'folder: ' calib check folder
-refuse 'fifo: ' calib check fifo
-refuse 'empty' calib check empty
-refuse 'good.json: ' calib check good.json
-refuse 'good.db' calib check good.db
-calib ': format' 's/hassim-calib-1/hassim-calib-9/'
-calib ': device.sm_count' 's/"sm_count":.*80,/"sm_count": 0,/'
-calib ': device.memory_mib' 's/"memory_mib":.*16384,/"memory_mib": 1e300,/'
-calib ': device.max_processes' 's/"max_processes":.*48,/"max_processes": "48",/'
-calib ': device.sm_resizable' 's/"sm_resizable":.*false,/"sm_resizable": 0,/'
-calib ': device.cold_start' 's/"load_mib_per_s":.*330,/"load_mib_per_s": 0,/'
-calib ': device' 's/"sm_count"/"sm_cuont"/'
-calib ':' 's/"sm_count":.*80,/"sm_count": NaN,/'
-calib ':' '20,$d'
-refuse 'device.json' run good.json --set cluster.gpus[0].device=./device.json
-facts ': format' 's/hassim-facts-1/hassim-facts-9/'
-facts ' (merged with the fit): device.sm_count' 's/"sm_count": 80/"sm_count": -80/'
-facts ':' '9,$d'
-refuse 'missing.json: ' calib fit good.csv -o made.json --facts missing.json
-refuse 'missing.csv: ' calib fit missing.csv -o made.json
-refuse 'fifo: ' calib fit fifo -o made.json
-refuse 'folder: ' calib fit folder -o made.json
+refuse 'missing.json: found No such file' calib info missing.json
+refuse 'folder: found a directory' calib check folder
+refuse 'fifo: found a device or pipe' calib check fifo
+refuse 'empty:1:1: found the end of the text' calib check empty
+refuse 'good.json: name: unknown key' calib check good.json
+refuse 'good.db:1:1: found "SQLite format 3"' calib check good.db
+calib ': format: found "hassim-calib-9", expected "hassim-calib-1"' 's/hassim-calib-1/hassim-calib-9/'
+calib ': device.sm_count: found 0, expected a number from 1' 's/"sm_count":.*80,/"sm_count": 0,/'
+calib ': device.memory_mib: found 1e+300' 's/"memory_mib":.*16384,/"memory_mib": 1e300,/'
+calib ': device.max_processes: found "48"' 's/"max_processes":.*48,/"max_processes": "48",/'
+calib ': device.sm_resizable: found 0, expected true or false' 's/"sm_resizable":.*false,/"sm_resizable": 0,/'
+calib ': device.cold_start.load_mib_per_s: found 0' 's/"load_mib_per_s":.*330,/"load_mib_per_s": 0,/'
+calib ': device.sm_cuont: unknown key' 's/"sm_count"/"sm_cuont"/'
+calib ':7:15: found "NaN' 's/"sm_count":.*80,/"sm_count": NaN,/'
+calib ':20:1: found the end of the text' '20,$d'
+refuse 'device.json:20:1: found the end of the text' run good.json --set cluster.gpus[0].device=./device.json
+facts ': format: found "hassim-facts-9"' 's/hassim-facts-1/hassim-facts-9/'
+facts ' (merged with the fit): device.sm_count: found -80' 's/"sm_count": 80/"sm_count": -80/'
+facts ':9:1: found the end of the text' '9,$d'
+refuse 'missing.json: found No such file' calib fit good.csv -o made.json --facts missing.json
+refuse 'missing.csv: found No such file' calib fit missing.csv -o made.json
+refuse 'fifo: found a device or pipe' calib fit fifo -o made.json
+refuse 'folder: found a directory' calib fit folder -o made.json
 head='model,batch,sm_pct,quota_pct,latency_ms\n'
-latencies ':0' ''
-latencies ':1' 'model,batch\n'
-latencies '' "$head"
-latencies ':2' "${head}resnet50,1,100,100\n"
-latencies ':2' "${head}resnet50,0,100,100,5\n"
-latencies ':2' "${head}resnet50,1,101,100,5\n"
-latencies ':2' "${head}resnet50,1,100,100,nan\n"
-latencies ':2' "${head}resnet50,1,100,100,-5\n"
-latencies ':2' "${head}res\000net,1,100,100,5\n"
+latencies ':0: file: found "no rows"' ''
+latencies ':1: header: found "model", expected sm_pct' 'model,batch\n'
+latencies ':1: file: found "no rows"' "$head"
+latencies ':2: row: found "resnet50"' "${head}resnet50,1,100,100\n"
+latencies ':2: batch: found "0"' "${head}resnet50,0,100,100,5\n"
+latencies ':2: sm_pct: found "101"' "${head}resnet50,1,101,100,5\n"
+latencies ':2: latency_ms: found "nan"' "${head}resnet50,1,100,100,nan\n"
+latencies ':2: latency_ms: found "-5"' "${head}resnet50,1,100,100,-5\n"
+latencies ':2: line: found "res"' "${head}res\000net,1,100,100,5\n"
 
 # ---- traces ----
 
-refuse 'missing.csv' trace info missing.csv
-refuse 'folder' trace info folder
-refuse 'fifo' trace info fifo
-refuse 'empty' trace info empty
-refuse 'good.db' trace info good.db
-refuse 'binary' trace info binary
-trace ':1' csv 'when,who\n1,a\n'
-trace ':2' csv 'time_s,function\n-1,a\n'
-trace ':2' csv 'time_s,function\nnan,a\n'
-trace ':2' csv 'time_s,function\n1e300,a\n'
-trace ':2' csv 'time_s,function\n1\n'
-trace ':2' csv 'time_s,function\n1,\n'
-trace ':2' csv 'time_s,function\n1,a\000b\n'
-trace ':2' csv 'time_s,function\n1,"a\n'
-trace '' csv 'time_s,function\n'
-trace ':1' azure2019 'HashOwner,HashApp,HashFunction,Trigger\n'
-trace ':2' azure2019 'HashOwner,HashApp,HashFunction,Trigger,1,2\na,b,c,http,1\n'
-trace ':2' azure2019 'HashOwner,HashApp,HashFunction,Trigger,1,2\na,b,c,http,1,-2\n'
-trace ':2' azure2019 'HashOwner,HashApp,HashFunction,Trigger,1,2\na,b,c,http,1,99999999999999999999\n'
-trace ':2' azure2021 'app,func,end_timestamp,duration\na,b,x,1\n'
-trace ':2' azure2021 'app,func,end_timestamp,duration\na,b,1,-1\n'
+refuse 'missing.csv: found No such file' trace info missing.csv
+refuse 'folder: found a directory' trace info folder
+refuse 'fifo: found a device or pipe' trace info fifo
+refuse 'empty: found an empty file' trace info empty
+refuse 'good.db:1:1: found "SQLite format 3' trace info good.db
+refuse 'binary:1:1: found "\x7fELF' trace info binary
+trace ':1:1: found "when"' csv 'when,who\n1,a\n'
+trace ':2:1: found "-1"' csv 'time_s,function\n-1,a\n'
+trace ':2:1: found "nan"' csv 'time_s,function\nnan,a\n'
+trace ':2:1: found "1e300"' csv 'time_s,function\n1e300,a\n'
+trace ':2:2: found the end of the line' csv 'time_s,function\n1\n'
+trace ':2:3: found the end of the line' csv 'time_s,function\n1,\n'
+trace ':2:4: found "\x00b"' csv 'time_s,function\n1,a\000b\n'
+trace ':2:3: found' csv 'time_s,function\n1,"a\n'
+trace ': found no row after the header' csv 'time_s,function\n'
+trace ':1:1: found "HashOwner"' azure2019 'HashOwner,HashApp,HashFunction,Trigger\n'
+trace ':2:13: found the end of the line' azure2019 'HashOwner,HashApp,HashFunction,Trigger,1,2\na,b,c,http,1\n'
+trace ':2:14: found "-2"' azure2019 'HashOwner,HashApp,HashFunction,Trigger,1,2\na,b,c,http,1,-2\n'
+trace ':2:14: found "9999' azure2019 'HashOwner,HashApp,HashFunction,Trigger,1,2\na,b,c,http,1,99999999999999999999\n'
+trace ':2:5: found "x"' azure2021 'app,func,end_timestamp,duration\na,b,x,1\n'
+trace ':2:7: found "-1"' azure2021 'app,func,end_timestamp,duration\na,b,1,-1\n'
 printf 'time_s,function\n1,a\n2,b\n' >trace.csv
 from='{"trace": {"format": "csv", "path": "trace.csv"}, "models": ["resnet51"]}'
 config 'good.json: functions_from.models: found the model "resnet51"' "functions_from=$from"
-config 'good.json: functions[0].trace.select' \
+config 'good.json: functions[0].trace.select: "rank:3": found "3"' \
     'functions.f.trace={"format": "csv", "path": "trace.csv", "select": "rank:3"}'
-config 'good.json: functions[0].trace.select' \
+config 'good.json: functions[0].trace.select: found "first"' \
     'functions.f.trace={"format": "csv", "path": "trace.csv", "select": "first"}'
-config 'trace.csv' 'functions.f.trace={"format": "azure2019", "path": "trace.csv"}'
+config 'trace.csv:1:1: found "time_s"' 'functions.f.trace={"format": "azure2019", "path": "trace.csv"}'
 config 'good.json: functions[0].trace.path: found' 'functions.f.trace={"format": "csv", "path": "fifo"}'
 
 # ---- databases ----
 
-refuse 'missing.db' compare missing.db
-refuse 'missing.db' figures missing.db
-refuse 'folder' compare folder
-refuse 'fifo' compare fifo
-refuse 'fifo' figures fifo
-cp empty bad.db && refuse 'bad.db' compare bad.db && refuse 'bad.db' figures bad.db
-cp good.json bad.db && database ''
-head -c 5000 good.db >bad.db && database ''
+refuse 'missing.db: No such file' compare missing.db
+refuse 'missing.db: No such file' figures missing.db
+refuse 'folder: not a file' compare folder
+refuse 'fifo: not a file' compare fifo
+refuse 'fifo: not a file' figures fifo
+cp empty bad.db && refuse 'bad.db: a SQLite database with application_id 0' compare bad.db
+refuse 'bad.db: a SQLite database with application_id 0' figures bad.db
+cp good.json bad.db && database 'not a SQLite database'
+head -c 5000 good.db >bad.db && database 'damaged or cut off'
 head -c 40 good.db >bad.db && database ''
 { head -c 100 good.db; head -c 8092 /dev/zero; } >bad.db && database ''
 { head -c 4096 good.db; tail -c +4097 good.db | tr '\000\001\002\003\004\005' '\377\376\375\374\373\372'; } >bad.db && database ''
 if command -v sqlite3 >/dev/null; then
-    rm bad.db && sqlite3 bad.db 'CREATE TABLE run (id INTEGER)' && database ''
-    cp good.db bad.db && sqlite3 bad.db 'DELETE FROM run' && refuse 'bad.db' compare bad.db
-    cp good.db bad.db && sqlite3 bad.db 'PRAGMA user_version = 99' && database ''
+    rm bad.db && sqlite3 bad.db 'CREATE TABLE run (id INTEGER)' && database 'a SQLite database with application_id 0'
+    cp good.db bad.db && sqlite3 bad.db 'DELETE FROM run' && refuse 'bad.db: holds no finished run' compare bad.db
+    cp good.db bad.db && sqlite3 bad.db 'PRAGMA user_version = 99' && database 'found results schema version 99, expected version'
 else
     echo "sqlite3 is not installed: foreign databases are not tried"
 fi
