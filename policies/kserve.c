@@ -221,13 +221,15 @@ static uint32_t bound(const pol_ctx *ctx, fn_state *s, uint32_t pods) {
     return pods;
 }
 
-/* Zero must be desired for the grace period; until then everything stays. */
+/* Zero is desired after a whole stable window without requests, however young the run is, and must then be desired
+ * for the grace period; until then everything stays. */
 static uint32_t after_grace(const pol_ctx *ctx, fn_state *s, uint32_t pods) {
     if (pods > 0)
         s->zero_tick = 0;
-    else if (s->zero_tick == 0)
+    else if (s->zero_tick == 0 && s->flat >= ctx->stable_ticks)
         s->zero_tick = s->tick;
-    return pods > 0 || s->tick - s->zero_tick >= ctx->grace_ticks ? pods : s->pods;
+    int is_over = s->zero_tick != 0 && s->tick - s->zero_tick >= ctx->grace_ticks;
+    return pods > 0 || is_over ? pods : s->pods;
 }
 
 static int needs_activator(const pol_ctx *ctx, const fn_state *s, double panic) {

@@ -1,5 +1,6 @@
 #include "cluster.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ static void bins_add(const cluster *c, double *bins, uint64_t rate, int64_t from
 
 static void fold_fn(cluster *c, uint32_t fn, int64_t now) {
     fn_book *f = &c->fn_books[fn];
+    assert(now >= f->since_ns && now >= c->total_since_ns); /* changes come in order of time */
     uint64_t ns = window_ns(c, f->since_ns, now), rate = 0;
     for (size_t d = 0; d < c->setup->n_devices; d++) {
         sum_add(&f->share[d], f->rate[d], ns);
@@ -87,6 +89,7 @@ static void fold_fn(cluster *c, uint32_t fn, int64_t now) {
 
 static void fold_gpu(cluster *c, uint32_t gpu, int64_t now) {
     gpu_book *g = &c->gpu_books[gpu];
+    assert(now >= g->since_ns && now >= c->occupied_since_ns);
     uint64_t ns = window_ns(c, g->since_ns, now);
     for (uint32_t i = 0; i < g->n; i++) {
         fn_book *f = &c->fn_books[g->tenants[i].fn];
@@ -261,7 +264,7 @@ int cluster_start(cluster *c, const pol_action *a, int64_t now_ns, int64_t ready
     gpu_book *b = &c->gpu_books[a->gpu];
     if (grow((void **)&f->pods, f->n, &f->cap, sizeof *f->pods) ||
         grow((void **)&b->tenants, b->n, &b->cap, sizeof *b->tenants)) {
-        *why = "out of memory";
+        *why = CLUSTER_NO_MEMORY;
         return -1;
     }
     fold_fn(c, a->fn, now_ns);
@@ -357,12 +360,17 @@ void cluster_release(cluster *c, uint32_t fn, uint32_t id, int64_t now_ns) {
 
 /* ---- what came of it ---- */
 
+/* Changes of the drain may be later than the end; they count no more. */
+static int64_t later_of(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
 void cluster_finish(cluster *c) {
     int64_t end = c->setup->duration_ns;
     for (size_t f = 0; f < c->setup->n_fns; f++)
-        if (c->fn_books[f].since_ns < end) fold_fn(c, (uint32_t)f, end);
+        if (c->fn_books[f].since_ns < end) fold_fn(c, (uint32_t)f, later_of(end, c->total_since_ns));
     for (size_t g = 0; g < c->setup->n_gpus; g++)
-        if (c->gpu_books[g].since_ns < end) fold_gpu(c, (uint32_t)g, end);
+        if (c->gpu_books[g].since_ns < end) fold_gpu(c, (uint32_t)g, later_of(end, c->occupied_since_ns));
 }
 
 double cluster_share_gpu_s(const cluster *c, uint32_t fn) {
@@ -428,8 +436,10 @@ static void check_gpu(const cluster *c, size_t i, uint32_t *quota) {
     for (uint32_t t = 0; t < c->gpu_books[i].n; t++)
         memory += c->setup->fns[c->gpu_books[i].tenants[t].fn].memory_mib;
     uint32_t capacity = c->setup->devices[g->device].facts->memory_mib;
+    if (memory > capacity) broken("GPU memory is exceeded", i, memory, capacity);
     if (memory + g->memory_free_mib != capacity)
         broken("GPU memory", i, memory + g->memory_free_mib, capacity);
+    if (g->n_pods > g->pods_max) broken("too many processes on a GPU", i, g->n_pods, g->pods_max);
     for (uint32_t r = g->first_row; r < g->first_row + g->n_rows; r++) {
         const pol_row *row = &c->rows[r];
         widths += row->sm_pct;

@@ -19,6 +19,8 @@
 
 typedef struct cluster cluster;
 
+#define CLUSTER_NO_MEMORY "out of memory" /* a *why that ends the run */
+
 typedef struct { /* a * 1e9 + b, for integrals that overflow 64 bits */
     uint64_t whole, rest;
 } cluster_sum;

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -83,12 +84,26 @@ static void step_global(engine *e, uint32_t fn) {
     if (e->run.shares) requeue_sharers(e);
 }
 
+/* Whenever time goes on, the pods of a row that serve have at most the whole row. Only this order can tell: islands
+ * are not at the same time. */
+static void check_serving(engine *e, int64_t now_ns) {
+    for (size_t r = 0; r < e->run.setup->n_gpus * e->run.setup->rows_per_gpu; r++) {
+        int quota = atomic_load(&e->run.row_serving[r]);
+        if (quota >= 0 && quota <= 100) continue;
+        fprintf(stderr, "hassim: broken invariant at %" PRId64 " ns: row %zu serves quotas of %d %% in all\n",
+                e->checked_ns, r, quota);
+        abort();
+    }
+    e->checked_ns = now_ns;
+}
+
 static void run_global(engine *e, int64_t limit_ns) {
     for (uint32_t fn = 0; fn < e->run.setup->n_fns; fn++) requeue(e, fn);
     while (!atomic_load_explicit(&e->run.out_of_memory, memory_order_relaxed)) {
         uint32_t fn = winner_tree_first(&e->tree);
         int64_t at = e->tree.keys[fn].at_ns;
         if (at == NEVER || at > limit_ns) return;
+        if (e->run.row_serving && at > e->checked_ns) check_serving(e, at);
         step_global(e, fn);
     }
 }
@@ -146,6 +161,7 @@ static int open_tables(engine *e) {
     r->n_bins = (size_t)((s->duration_ns + s->bin_ns - 1) / s->bin_ns);
     e->result->fns = calloc(s->n_fns, sizeof *e->result->fns);
     r->islands = calloc(s->n_fns, sizeof *r->islands);
+    if (r->options->check) r->row_serving = calloc(s->n_gpus * s->rows_per_gpu, sizeof *r->row_serving);
     if (r->options->check) r->row_gpu_ns = calloc(s->n_gpus * s->rows_per_gpu, sizeof *r->row_gpu_ns);
     r->total = calloc(r->n_bins, sizeof *r->total);
     r->by_fn = calloc(s->timeline_fns * r->n_bins + 1, sizeof *r->by_fn);
@@ -193,6 +209,7 @@ static void close_engine(engine *e) {
     free(e->run.changed_gpus);
     free(e->run.islands);
     free(e->run.row_gpu_ns);
+    free(e->run.row_serving);
     free(e->run.total);
     free(e->run.by_fn);
     cluster_close(e->run.ledger);

@@ -36,6 +36,7 @@
 #define ENGINE_ERR_LEN         512
 #define ENGINE_WINDOW_NS       INT64_C(40000000) /* the scheduler window, spec 2.1 */
 #define ENGINE_MULTIPLIERS_MAX 16
+#define ENGINE_GIGASECOND_NS   UINT64_C(1000000000000000000)
 
 typedef enum { ENGINE_ISLANDS, ENGINE_GLOBAL } engine_order;
 typedef enum { ENGINE_METERED, ENGINE_TOKEN } engine_runtime;
@@ -114,7 +115,8 @@ typedef struct { /* per function; counts of the whole run */
     uint64_t window_arrivals;
     uint64_t window_violations; /* over slo_ns, dropped, lost, unfinished */
     uint64_t report_violations[ENGINE_MULTIPLIERS_MAX];
-    uint64_t latency_sum_ns;   /* completed, window arrivals */
+    uint64_t latency_sum_gs;   /* completed, window arrivals: in 1e9 s, */
+    uint64_t latency_sum_ns;   /* and the rest */
     hist latency;              /* completed, window arrivals; ns */
     uint64_t cold_starts;      /* pods started, window */
     uint64_t batches, batched; /* launched in the window, and requests in them */

@@ -162,6 +162,7 @@ static int64_t host_plan(void *impl, const pol_action *action) {
     engine *e = impl;
     const char *why = NULL;
     int64_t id = apply(e, action, &why);
+    if (why && strcmp(why, CLUSTER_NO_MEMORY) == 0) engine_no_memory(e);
     record_action(e, action, action->verb == POL_START && id >= 0 ? (uint32_t)id : action->pod, why);
     return why ? -1 : id;
 }

@@ -34,7 +34,8 @@ typedef struct {
     size_t n_pending;
     int64_t limit_ns; /* of the advance */
     thread_pool *pool;
-    winner_tree tree; /* ENGINE_GLOBAL */
+    winner_tree tree;   /* ENGINE_GLOBAL */
+    int64_t checked_ns; /* up to when check_serving has looked */
     pol_pod *view_pods;
     size_t view_pods_cap;
 } engine;

@@ -57,9 +57,9 @@ static uint64_t fold_double(uint64_t h, double x) {
 }
 
 static uint64_t hash_fn(uint64_t h, const engine_fn_result *f) {
-    const uint64_t counts[] = {
-        f->arrivals,          f->completed,      f->dropped,     f->lost,    f->in_flight, f->window_arrivals,
-        f->window_violations, f->latency_sum_ns, f->cold_starts, f->batches, f->batched};
+    const uint64_t counts[] = {f->arrivals,       f->completed,       f->dropped,           f->lost,
+                               f->in_flight,      f->window_arrivals, f->window_violations, f->latency_sum_gs,
+                               f->latency_sum_ns, f->cold_starts,     f->batches,           f->batched};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) h = fold(h, counts[i]);
     for (size_t k = 0; k < ENGINE_MULTIPLIERS_MAX; k++) h = fold(h, f->report_violations[k]);
     for (size_t o = 0; o < HIST_OCTAVES; o++)

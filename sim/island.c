@@ -152,7 +152,7 @@ static void end_request(island *s, const held_request *r, uint32_t pod_id, int64
     int64_t latency = now - r->arrival_ns;
     int is_late = fate != ENGINE_COMPLETED || latency > s->spec->slo_ns;
     s->violations_ever += (uint64_t)is_late;
-    if (s->run->setup->record_requests) {
+    if (r->ordinal < s->requests_cap) {
         s->requests[r->ordinal].pod = pod_id;
         s->requests[r->ordinal].end_ns = fate == ENGINE_UNFINISHED ? -1 : now;
         s->requests[r->ordinal].fate = fate;
@@ -165,6 +165,10 @@ static void end_request(island *s, const held_request *r, uint32_t pod_id, int64
     }
     if (fate != ENGINE_COMPLETED) return;
     out->latency_sum_ns += (uint64_t)latency;
+    if (out->latency_sum_ns >= ENGINE_GIGASECOND_NS) {
+        out->latency_sum_ns -= ENGINE_GIGASECOND_NS;
+        out->latency_sum_gs++;
+    }
     if (hist_add(&out->latency, latency)) no_memory(s);
 }
 
@@ -188,9 +192,15 @@ static gpu_share *share_of(island *s, const pod *p) {
     return &r->shares[p->gpu];
 }
 
+/* sign +1: the pod begins to serve with its quota, -1: it ends */
+static void count_serving(island *s, const pod *p, int sign) {
+    if (s->run->row_serving) atomic_fetch_add(&s->run->row_serving[p->row], sign * (int)p->quota_pct);
+}
+
 static void launch(island *s, pod *p, int64_t now) {
     if (!pod_can_launch(p, now, s->spec->batch_wait_ns)) return;
     pod_load_batch(p);
+    count_serving(s, p, 1);
     p->noise = dist_sample(&s->spec->noise, draw_bits(s->service_key, p->flight[0].ordinal));
     if (now >= s->run->setup->warmup_ns && now < s->run->setup->duration_ns) {
         s->result->batches++;
@@ -242,6 +252,7 @@ static void release_place(island *s, const pod *p, int64_t now) {
 
 static void complete(island *s, pod *p, int64_t now) {
     account(s, now);
+    count_serving(s, p, -1);
     p->is_serving = 0;
     p->end_ns = NEVER;
     if (s->run->shares) gpu_share_leave(share_of(s, p), p, now);
@@ -285,11 +296,13 @@ static void change_share(island *s, pod *p, int64_t now) {
     const calib_model *model = s->spec->on[device].model;
     int64_t stall_ns = p->sm_next_pct == p->sm_pct ? 0 : setup->devices[device].sm_resize_ns;
     p->quota_ns = NEVER;
-    p->stalled_until_ns = now + stall_ns;
+    if (p->stalled_until_ns < now + stall_ns) p->stalled_until_ns = now + stall_ns;
+    if (p->is_serving) count_serving(s, p, -1);
     if (s->run->shares)
         gpu_share_reshare(share_of(s, p), p, model, now, stall_ns);
     else
-        pod_meter_reshare(p, model, now, stall_ns);
+        pod_meter_reshare(p, model, now);
+    if (p->is_serving) count_serving(s, p, 1);
     launch(s, p, now);
     pod_schedule(p);
 }
@@ -504,6 +517,7 @@ void island_kill(island *s, uint32_t id, int64_t now) {
     pod *p = find_pod(s, id);
     if (!p->is_draining) retire(s, p, now);
     if (p->is_serving) {
+        count_serving(s, p, -1);
         p->is_serving = 0;
         if (s->run->shares) gpu_share_leave(share_of(s, p), p, now);
         for (uint32_t i = 0; i < p->n_flight; i++) fail_request(s, &p->flight[i], id, now, ENGINE_LOST);

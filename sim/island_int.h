@@ -35,6 +35,7 @@ typedef struct run { /* what all islands of a run share */
     size_t n_changed_gpus;
     struct island *islands;
     atomic_uint_least64_t *row_gpu_ns; /* [rows]: GPU time that finished batches were given, when checked */
+    atomic_int *row_serving; /* [rows]: sum of the quotas in effect of its pods that serve, when checked */
     live_bin *total;
     live_bin *by_fn; /* [timeline_fns * n_bins] */
     size_t n_bins;

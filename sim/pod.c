@@ -161,7 +161,6 @@ static int64_t meter(int64_t now, int64_t work, int64_t budget, int64_t used, in
                      int64_t *used_then) {
     int64_t k = now / ENGINE_WINDOW_NS, left = (k + 1) * ENGINE_WINDOW_NS - now;
     int64_t first = budget - used < left ? budget - used : left;
-    if (first < 0) first = 0; /* the quota shrank below what was used */
     if (work <= first) {
         *window = k;
         *used_then = used + work;
@@ -177,27 +176,36 @@ static int64_t budget_ns(const pod *p) {
     return ENGINE_WINDOW_NS / 100 * p->quota_pct;
 }
 
-/* At 100 % nothing has to be kept: the GPU is had all the time, and a later quota begins with a new window. */
-static void meter_from(pod *p, int64_t now_ns, int64_t work_ns) {
-    if (p->quota_pct == 100) {
-        p->end_ns = now_ns + work_ns;
+static void meter_from(pod *p, int64_t from_ns, int64_t work_ns, int64_t used_ns) {
+    p->from_ns = from_ns;
+    p->from_work_ns = work_ns;
+    p->from_used_ns = used_ns;
+    if (p->quota_pct == 100) { /* the GPU is had all the time: no window needs to be looked at */
+        p->window = -1;
+        p->end_ns = from_ns + work_ns;
         return;
     }
-    int64_t used = p->window == now_ns / ENGINE_WINDOW_NS ? p->used_ns : 0;
-    p->end_ns = meter(now_ns, work_ns, budget_ns(p), used, &p->window, &p->used_ns);
+    p->end_ns = meter(from_ns, work_ns, budget_ns(p), used_ns, &p->window, &p->used_ns);
 }
 
 void pod_meter_start(pod *p, int64_t now_ns) {
     int64_t work = (int64_t)(p->gpu_ns[p->n_flight] * p->noise + 0.5);
     p->gpu_time_ns += (double)work;
-    meter_from(p, now_ns, work > 0 ? work : 1);
+    meter_from(p, now_ns, work > 0 ? work : 1, p->window == now_ns / ENGINE_WINDOW_NS ? p->used_ns : 0);
 }
 
-/* What is still to come at a window's start follows from the end: the budgets of the windows before the last one,
- * and what is used of that. The part of the batch that is left goes on at the new width's rate. */
-void pod_meter_reshare(pod *p, const calib_model *model, int64_t now_ns, int64_t stall_ns) {
-    int64_t windows = p->window - now_ns / ENGINE_WINDOW_NS;
-    int64_t to_come = p->quota_pct == 100 ? p->end_ns - now_ns : windows * budget_ns(p) + p->used_ns;
+/* GPU time that the batch in flight has got by a window's start. */
+static int64_t obtained_ns(const pod *p, int64_t now_ns) {
+    if (now_ns <= p->from_ns) return 0;
+    if (p->quota_pct == 100) return now_ns - p->from_ns;
+    int64_t k = p->from_ns / ENGINE_WINDOW_NS, left = (k + 1) * ENGINE_WINDOW_NS - p->from_ns;
+    int64_t first = budget_ns(p) - p->from_used_ns < left ? budget_ns(p) - p->from_used_ns : left;
+    return first + (now_ns / ENGINE_WINDOW_NS - k - 1) * budget_ns(p);
+}
+
+/* The part of the batch that is left goes on at the new width's rate. */
+void pod_meter_reshare(pod *p, const calib_model *model, int64_t now_ns) {
+    int64_t to_come = p->is_serving ? p->from_work_ns - obtained_ns(p, now_ns) : 0;
     double gpu_ns = p->gpu_ns[p->n_flight];
     pod_set_share(p, model);
     if (!p->is_serving) return;
@@ -206,8 +214,7 @@ void pod_meter_reshare(pod *p, const calib_model *model, int64_t now_ns, int64_t
         p->gpu_time_ns += (double)(rescaled - to_come);
         to_come = rescaled > 0 ? rescaled : 1;
     }
-    p->window = -1;
-    meter_from(p, now_ns, to_come + stall_ns);
+    meter_from(p, now_ns > p->stalled_until_ns ? now_ns : p->stalled_until_ns, to_come, 0);
 }
 
 /* ---- the token runtime ---- */

@@ -81,9 +81,11 @@ typedef struct pod {
     double noise;
     int64_t window;  /* metered: index of the window that is used last, */
     int64_t used_ns; /* and the GPU time used in it by then */
-    double left_ns;  /* token: unslowed time to go at since_ns */
-    double demand;   /* token: d */
-    double slow;     /* token: current factor */
+    /* metered: since when under this share, what was to be done then, and what of that window was used */
+    int64_t from_ns, from_work_ns, from_used_ns;
+    double left_ns; /* token: unslowed time to go at since_ns */
+    double demand;  /* token: d */
+    double slow;    /* token: current factor */
     int64_t since_ns;
     double gpu_time_ns; /* that the batch in flight is given: metered, in the end; token, so far */
 } pod;
@@ -111,10 +113,10 @@ void pod_load_batch(pod *p);
 /* Puts sm_next_pct and quota_next_pct in effect, and G and f with them. */
 void pod_set_share(pod *p, const calib_model *model);
 
-/* The metered runtime: starts the loaded batch; and puts the next share in effect at a window's start, where
- * stall_ns is lost to a batch in flight. */
+/* The metered runtime: starts the loaded batch; and puts the next share in effect at a window's start: what is left
+ * of the batch in flight goes on at stalled_until_ns, if that is later. */
 void pod_meter_start(pod *p, int64_t now_ns);
-void pod_meter_reshare(pod *p, const calib_model *model, int64_t now_ns, int64_t stall_ns);
+void pod_meter_reshare(pod *p, const calib_model *model, int64_t now_ns);
 /* Duration of the batch in flight under the token runtime, were it alone. */
 double pod_token_ns(const pod *p);
 

@@ -128,8 +128,9 @@ static void put_function(row *w, const engine_fn *fn, const engine_fn_result *f)
     put_count(w, f->window_arrivals);
     put_count(w, f->window_violations);
     put_count(w, measured);
-    put_real(w,
-             measured ? (double)f->latency_sum_ns / 1e6 / (double)measured : NAN); /* NaN is bound as NULL */
+    put_real(w, measured
+                    ? ((double)f->latency_sum_gs * 1e12 + (double)f->latency_sum_ns / 1e6) / (double)measured
+                    : NAN); /* NaN is bound as NULL */
     put_quantiles(w, &f->latency);
     put_count(w, f->cold_starts);
     put_count(w, f->batches);

@@ -4,8 +4,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { CHUNK = 4 };
-
 struct thread_pool {
     pthread_t *threads;
     unsigned n_threads; /* besides the caller's */
@@ -22,10 +20,9 @@ struct thread_pool {
 
 static void take_part(thread_pool *pool) {
     for (;;) {
-        size_t from = atomic_fetch_add(&pool->next, CHUNK);
-        if (from >= pool->n) return;
-        size_t to = from + CHUNK < pool->n ? from + CHUNK : pool->n;
-        for (size_t i = from; i < to; i++) pool->work(pool->arg, i);
+        size_t i = atomic_fetch_add(&pool->next, 1);
+        if (i >= pool->n) return;
+        pool->work(pool->arg, i);
     }
 }
 
@@ -77,7 +74,7 @@ void thread_pool_close(thread_pool *pool) {
 }
 
 void thread_pool_run(thread_pool *pool, size_t n, void (*work)(void *arg, size_t i), void *arg) {
-    if (pool->n_threads == 0 || n <= CHUNK) {
+    if (pool->n_threads == 0 || n <= 1) {
         for (size_t i = 0; i < n; i++) work(arg, i);
         return;
     }

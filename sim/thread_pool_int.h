@@ -1,6 +1,6 @@
 /* thread_pool_int.h - runs one function over an index range in several threads. Private to the engine.
  *
- * The caller's thread takes part. Indices are handed out in chunks in no fixed order: the work must not
+ * The caller's thread takes part. Indices are handed out in no fixed order: the work must not
  * depend on it. With one thread nothing is started.
  */
 #ifndef THREAD_POOL_INT_H

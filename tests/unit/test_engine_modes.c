@@ -168,7 +168,8 @@ static double params[4];
 
 static void randomise(fixture *f, uint64_t config) {
     chooser c = {.key = draw_key(20261122, (uint32_t)config, DRAW_POLICY)};
-    size_t n_fns = 1 + below(&c, 5), n_gpus = 1 + below(&c, 4);
+    /* some with many functions: so that threads have something to share */
+    size_t n_fns = 1 + below(&c, below(&c, 8) ? 5 : 40), n_gpus = 1 + below(&c, below(&c, 8) ? 4 : 20);
     double launch_ms = 2 + 10 * unit(&c), gpu_ms = 1 + 20 * unit(&c), work_ms = below(&c, 2) * 3 * unit(&c);
     fixture_open(f, fixture_device(gpu_ms, 4 * unit(&c), work_ms, launch_ms), n_gpus, n_fns,
                  5 + below(&c, 25));

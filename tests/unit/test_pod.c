@@ -77,14 +77,14 @@ static void metered_equals_step_by_step(void **state) {
             int64_t work = (1 + (int64_t)(draw_bits(key, n++) % 800)) * STEP_NS;
             for (; window < now / ENGINE_WINDOW_NS; window++) {
                 p->quota_next_pct = quota[window + 1];
-                pod_meter_reshare(p, calib_model_at(device, 0), (window + 1) * ENGINE_WINDOW_NS, 0);
+                pod_meter_reshare(p, calib_model_at(device, 0), (window + 1) * ENGINE_WINDOW_NS);
             }
             load_one(p, 1);
             p->noise = (double)work * 1e-6; /* of a batch of 1 ms */
             pod_meter_start(p, now);
             for (; (window + 1) * ENGINE_WINDOW_NS < p->end_ns; window++) {
                 p->quota_next_pct = quota[window + 1];
-                pod_meter_reshare(p, calib_model_at(device, 0), (window + 1) * ENGINE_WINDOW_NS, 0);
+                pod_meter_reshare(p, calib_model_at(device, 0), (window + 1) * ENGINE_WINDOW_NS);
             }
             int64_t expected = run_by_steps(&truth, now, work, quota);
             if (p->end_ns != expected)
@@ -210,7 +210,8 @@ static void resized_width(void **state) {
     load_one(token, 10);
     metered->sm_next_pct = token->sm_next_pct = 100;
     pod_meter_start(metered, 36 * MS_NS);
-    pod_meter_reshare(metered, model, 40 * MS_NS, 5 * MS_NS);
+    metered->stalled_until_ns = 45 * MS_NS;
+    pod_meter_reshare(metered, model, 40 * MS_NS);
     assert_int_equal(metered->end_ns, 49200000);
     assert_true(metered->gpu_time_ns == 8.2e6);
     assert_int_equal(gpu_share_join(&share, token, 0, 36 * MS_NS), 0);
@@ -222,12 +223,34 @@ static void resized_width(void **state) {
     calib_close(device);
 }
 
+/* The stall is no GPU time: quota 10 % gives 4 ms in each window. G = 10 ms from 0: 4 by 40, then widened with G
+ * unchanged and a stall of 30 ms: 4 in [70, 74), 2 from 80 on. A change of quota at 80 does not end a longer stall. */
+static void stall_is_not_metered(void **state) {
+    (void)state;
+    calib *device = fixture_flat_device(10, 0, 1);
+    const calib_model *model = calib_model_at(device, 0);
+    pod *p = open_pod(device, &one_worker, 0, 50, 10);
+    load_one(p, 10);
+    p->sm_next_pct = 60;
+    pod_meter_start(p, 0);
+    p->stalled_until_ns = 70 * MS_NS;
+    pod_meter_reshare(p, model, 40 * MS_NS);
+    assert_int_equal(p->end_ns, 82 * MS_NS);
+    p->stalled_until_ns = 130 * MS_NS;
+    p->quota_next_pct = 50;
+    pod_meter_reshare(p, model, 80 * MS_NS); /* 2 left, from 130 on */
+    assert_int_equal(p->end_ns, 132 * MS_NS);
+    pod_close(p);
+    calib_close(device);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(design_vectors),     cmocka_unit_test(metered_equals_step_by_step),
-        cmocka_unit_test(token_alone),        cmocka_unit_test(token_row_mates),
-        cmocka_unit_test(token_launch_bound), cmocka_unit_test(token_oversubscribed),
-        cmocka_unit_test(token_requota),      cmocka_unit_test(resized_width),
+        cmocka_unit_test(design_vectors),       cmocka_unit_test(metered_equals_step_by_step),
+        cmocka_unit_test(token_alone),          cmocka_unit_test(token_row_mates),
+        cmocka_unit_test(token_launch_bound),   cmocka_unit_test(token_oversubscribed),
+        cmocka_unit_test(token_requota),        cmocka_unit_test(resized_width),
+        cmocka_unit_test(stall_is_not_metered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
