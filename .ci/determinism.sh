@@ -11,7 +11,7 @@ for compiler in gcc clang; do
         build=build-$compiler-O$level
         cmake -S . -B "$build" -DCMAKE_C_COMPILER=$compiler -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O$level \
             -DHASSIM_WERROR=ON >/dev/null
-        cmake --build "$build" --parallel "$(nproc)" --target hassim | grep -v '^\[' || true
+        sh .ci/build.sh "$build" hassim
         for engine in islands global; do
             db=$out/$compiler-$level-$engine.db
             "$build/hassim" run tests/determinism.json -o "$db" --set engine=$engine --progress never >/dev/null
