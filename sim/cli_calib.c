@@ -224,17 +224,22 @@ static int run_check(const calib_args *args) {
     return finish(args);
 }
 
-/* By a temporary file beside it, so that a full disk leaves the old one. */
+/* By a temporary file beside it, so that a full disk leaves the old one. An exit code. */
 static int write_whole(const char *path, const char *text, char err[CALIB_ERR_LEN]) {
     char temporary[PATH_LEN];
     int n = snprintf(temporary, sizeof temporary, "%s.part", path);
     FILE *f = n < (int)sizeof temporary ? fopen(temporary, "wb") : NULL;
-    int bad = !f || fputs(text, f) < 0;
-    if (f && fclose(f)) bad = 1;
-    if (!bad && !rename(temporary, path)) return 0;
+    if (!f) {
+        snprintf(err, CALIB_ERR_LEN, "%.300s: found %s, expected a folder that takes files", path,
+                 n < (int)sizeof temporary ? strerror(errno) : "a long name");
+        return CLI_USAGE;
+    }
+    int bad = fputs(text, f) < 0;
+    if (fclose(f)) bad = 1;
+    if (!bad && !rename(temporary, path)) return CLI_OK;
     snprintf(err, CALIB_ERR_LEN, "%.400s: cannot write: %s", path, strerror(errno));
-    if (f) unlink(temporary);
-    return -1;
+    unlink(temporary);
+    return CLI_FAILED;
 }
 
 static int run_fit(const calib_args *args) {
@@ -249,7 +254,7 @@ static int run_fit(const calib_args *args) {
     int rc = write_whole(args->out, json, err);
     free(json);
     calib *c;
-    if (rc || calib_open(&c, args->out, err)) return complain(args, CLI_FAILED, err);
+    if (rc || calib_open(&c, args->out, err)) return complain(args, rc ? rc : CLI_FAILED, err);
     print_device(c, args->out);
     print_all_series(c);
     print_models(c);

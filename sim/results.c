@@ -17,6 +17,7 @@ int results_int_fail(sqlite3 *db, const char *path, char err[RESULTS_ERR_LEN]) {
     if (code == SQLITE_NOTADB) what = "not a SQLite database; expected a results database of hassim";
     if (code == SQLITE_CORRUPT) what = damaged;
     if (code == SQLITE_BUSY) what = "locked by another program for a minute; gave up";
+    if (code == SQLITE_CANTOPEN) what = "unable to open database file; expected a folder and permission";
     if (code == SQLITE_READONLY) what = "cannot be written; expected write permission on it and its folder";
     snprintf(err, RESULTS_ERR_LEN, "%s: %s", path, what);
     return -1;

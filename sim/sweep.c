@@ -1,6 +1,7 @@
 /* sweep.c - planning a sweep: everything checked, nothing written. */
 #include "sweep.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,7 +194,8 @@ static int check_movable(const char *path, char *err) {
 static int check_database(sweep *s, char *err) {
     struct stat st;
     const sweep_options *o = &s->options;
-    if (lstat(o->db_path, &st) != 0) return 0;
+    if (lstat(o->db_path, &st) != 0)
+        return errno == ENOENT ? 0 : config_fail(err, o->db_path, NULL, strerror(errno), "a path in folders");
     if (!S_ISREG(st.st_mode))
         return config_fail(err, o->db_path, NULL, "something that is no file",
                            "a results database, or nothing");

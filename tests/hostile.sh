@@ -162,6 +162,9 @@ refuse 'folder: found something that is no file' run good.json -o folder
 refuse 'fifo: found something that is no file' run good.json -o fifo
 refuse 'fifo: found' run good.json -o fifo --force
 refuse 'good.json: found a file that is no database' run good.json -o good.json --force
+refuse 'good.json/r.db: found Not a directory' run good.json -o good.json/r.db
+refuse 'good.json/r.db: found Not a directory' run good.json -o good.json/r.db --resume
+refuse 'missing/d.json: found No such file' calib fit good.csv -o missing/d.json
 refuse '--set: found "seeds", expected PATH=VALUE' run good.json --set seeds
 refuse '--set:1:3: found byte 0xff' run good.json --set "$(printf 'question=a\377b')"
 refuse 'found no database' compare
@@ -293,20 +296,23 @@ config 'prices: found no price of provider "gcpp"' prices=gcpp
 
 # ---- prices ----
 
-price='"usd_per_gpu_hour": 2, "source": "s", "date": "2024-12"'
+dated='"source": "s", "date": "2024-12"'
+price="\"usd_per_gpu_hour\": 2, $dated"
 prices ':1:1: found the end of the text' ''
 prices ': found an array, expected an object' '[]'
 prices ': prices: found an array' '{"version": "1", "prices": []}'
 prices ': prices: found an object' '{"version": "1", "prices": {}}'
 prices ': prices[0].device: missing' '{"version": "1", "prices": [{"provider": "p"}]}'
 prices ': prices[0].device: found 3' "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": 3, $price}]}"
-prices ': prices[0].usd_per_gpu_hour: found -1' '{"version": "1", "prices": [{"provider": "p", "device": "v100-16gb", "source": "s", "date": "2024-12", "usd_per_gpu_hour": -1}]}'
-prices ': prices[0].usd_per_gpu_hour: found inf' '{"version": "1", "prices": [{"provider": "p", "device": "v100-16gb", "source": "s", "date": "2024-12", "usd_per_gpu_hour": 1e999}]}'
+prices ': prices[0].usd_per_gpu_hour: found -1' "{\"version\": \"1\", \"prices\":
+    [{\"provider\": \"p\", \"device\": \"v100-16gb\", \"usd_per_gpu_hour\": -1, $dated}]}"
+prices ': prices[0].usd_per_gpu_hour: found inf' "{\"version\": \"1\", \"prices\":
+    [{\"provider\": \"p\", \"device\": \"v100-16gb\", \"usd_per_gpu_hour\": 1e999, $dated}]}"
 printf "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": \"a100\", $price}]}" >prices.json
 refuse 'good.json: prices: found no price of the device "v100-16gb"' run good.json --set prices=prices.json
+refuse 'prices.json: prices: found no price of provider "q"' run good.json --set prices=prices.json#q
 prices ': prices[1]: found this provider and device again' "{\"version\": \"1\", \"prices\": [{\"provider\": \"p\", \"device\": \"a\", $price},
     {\"provider\": \"p\", \"device\": \"a\", $price}]}"
-refuse 'prices.json: prices: found no price of provider "q"' run good.json --set prices=prices.json#q
 refuse 'good.json: prices: found "./fifo": no regular file' run good.json --set prices=./fifo
 
 # ---- calibrations ----
@@ -409,6 +415,19 @@ if [ "$(id -u)" -ne 0 ]; then
     done
 else
     echo "run by root, who may read everything: cases of permissions are left out"
+fi
+
+# ---- what is printed must arrive ----
+
+if [ -c /dev/full ]; then
+    for words in --help --version 'run --help' 'run --config-help' 'policy list' 'calib check' 'compare good.db' \
+        'trace info trace.csv'; do
+        cases=$((cases + 1))
+        "$hassim" $words >/dev/full 2>"$work/err"
+        code=$?
+        [ $code -eq 1 ] || complain "on a full disk: found exit code $code, expected 1"
+        [ "$(wc -l <"$work/err")" -eq 1 ] || complain "on a full disk: expected one line on stderr"
+    done
 fi
 
 echo "$cases cases, $bad complaints"
