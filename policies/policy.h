@@ -1,14 +1,14 @@
 /* policy.h - the contract between the engine and one scaling policy.
  *
  * A policy decides how many pods each function has, where they run, and what share of a GPU each gets. It has
- * two halves, because functions touch each other only through what is allocated (see README, "engine"):
+ * two halves, because functions touch each other only through what is allocated (README, "code tour"):
  *
- *   observe(fn)  runs inside the function's island at ticks of that function. It reads that function's
- * counters, may write only that function's part of the policy's state, and says whether it wants to act and
- *                when it must look again. Many functions are observed at once, in threads.
- *   act(fn)      runs in global order of (time, cause, function). It sees what is allocated everywhere and
- * asks, through host->plan, for actions. The engine checks each against capacity, rows and memory, applies
- * what is legal at once, and counts and records the rest as refused.
+ *   observe(fn)  runs inside the function's island at ticks of that function. It reads that function's counters,
+ *                may write only that function's part of the policy's state, and says whether it wants to act
+ *                and when it must look again. Many functions are observed at once, in threads.
+ *   act(fn)      runs in global order of (time, cause, function). It sees what is allocated everywhere and asks,
+ *                through host->plan, for actions. The engine checks each against capacity, rows and memory,
+ *                applies what is legal at once, and counts and records the rest as refused.
  *
  * When they are called. Ticks are the multiples of the policy's tick (parameter "tick_s"), from the first one
  * after 0. act(fn) is called

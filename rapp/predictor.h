@@ -28,7 +28,7 @@ typedef struct predictor {
                              uint32_t quota_pct);
 } predictor;
 
-/* "table"; NULL: unknown name. The result is static data with the runtime filled in by value. */
+/* Fills *out with the predictor of that name. */
 int predictor_find(predictor *out, const char *name, predict_runtime runtime); /* 0, or -1: unknown */
 const char *predictor_names(void);                                             /* "table", comma separated */
 

@@ -5,8 +5,8 @@
  * as it changes. It knows nothing of requests.
  *
  * Rows: a GPU has rows_per_gpu rows; an empty row takes the width of the first pod placed there and keeps it
- * until its last pod leaves. The quotas of a row's pods sum to at most 100 %; the rows' widths to at most 100
- * %, unless oversubscription is set. A quota counts as last asked for: changes take effect at the next
+ * until its last pod leaves. The quotas of a row's pods sum to at most 100 %; the rows' widths to at most
+ * 100 %, unless oversubscription is set. A quota counts as last asked for: changes take effect at the next
  * scheduler window, in the order asked for, so that the sum in effect never exceeds 100 % either.
  *
  * Integrals cover [warmup, duration): share = SM % x quota % x time per function, GPUs held (a GPU that holds

@@ -431,7 +431,7 @@ static int build_top(builder *b, const cJSON *root) {
     c->duration_s = number(root, "duration_s", 0);
     c->warmup_s = number(root, "warmup_s", 0);
     c->drain_s = number(root, "drain_s", 0);
-    if (c->warmup_s >= c->duration_s)
+    if (c->duration_s - c->warmup_s < 1e-6) /* a window of less than a microsecond would round to nothing */
         return fail(b, "warmup_s", "no less than duration_s", "a warm-up that ends before the run");
     c->order = choice(root, "engine", "islands|global") == 0 ? ENGINE_ISLANDS : ENGINE_GLOBAL;
     c->threads = count(root, "threads");

@@ -1,14 +1,13 @@
 /* engine.h - one simulation run: functions, pods, GPUs and one policy, from 0 to the end of the trace.
  *
  * Meaning (the words are in README, "concepts"):
- *   - A request arrives, waits in its function's queue or in a pod, is held by one of the pod's `workers`
- * through its overhead (decode, parse), joins the pod's batch queue, is served in a batch on the GPU, and
- * leaves.
+ *   - A request arrives, waits in its function's queue or in a pod, is held by one of the pod's `workers` through
+ *     its overhead (decode, parse), joins the pod's batch queue, is served in a batch on the GPU, and leaves.
  *   - Every function is an island: its arrivals, pods, batches and observations depend on nothing but itself
- *     until its policy acts. Islands run ahead to their next act; acts are committed in order of (time,
- * cause, function). Under the token runtime, pods of a GPU slow each other, so all functions form one island.
- *   - ENGINE_GLOBAL processes every event of all functions in time order: the oracle. Results are
- * bit-identical, as they are with any number of threads and with `eager`.
+ *     until its policy acts. Islands run ahead to their next act; acts are committed in order of (time, cause,
+ *     function). Under the token runtime, pods of a GPU slow each other, so all functions form one island.
+ *   - ENGINE_GLOBAL processes every event of all functions in time order: the oracle. Results are bit-identical,
+ *     as they are with any number of threads and with `eager`.
  *
  * Events of equal time: completion, quota effective, pod ready, request prepared, batch due, arrival, scrape,
  * tick; then function, pod, and that pod's own order. A freed place is visible to acts at the same instant.
@@ -126,13 +125,14 @@ typedef struct { /* per function; counts of the whole run */
 } engine_fn_result;
 
 typedef struct { /* one bin of a timeline; index k covers [k * bin_ns, (k+1) * bin_ns) */
-    uint64_t arrivals, completed,
-        violations;                     /* in the bin; violations by the arrival's bin at completion time */
+    /* in the bin; violations when they end, not when they arrived */
+    uint64_t arrivals, completed, violations;
     uint64_t queued;                    /* requests in the system and not on a GPU, at its end */
     uint32_t pods_ready, pods_starting; /* at its end */
-    double capacity_rps;                /* of the ready pods, full batches, at its end */
-    double share_gpus;                  /* mean of sum SM share x quota share, in GPUs */
-    double gpus;                        /* mean number of GPUs that hold a pod; total timeline only */
+    /* at its end, of the ready pods: full batches, or what the workers can hold; slowing by row-mates left out */
+    double capacity_rps;
+    double share_gpus; /* mean of sum SM share x quota share, in GPUs */
+    double gpus;       /* mean number of GPUs that hold a pod; total timeline only */
 } engine_bin;
 
 typedef struct { /* one planned action */

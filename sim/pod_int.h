@@ -2,8 +2,7 @@
  *
  * A request that a pod holds goes through
  *
- *     waiting --(a worker is free)--> prep --(its overhead is over)--> batch queue --(launch)--> on the GPU
- * --> out
+ *     waiting --(a worker is free)--> prep --(overhead is over)--> batch queue --(launch)--> on the GPU --> out
  *
  * and keeps its worker from prep to out. The GPU serves one batch at a time, of at most batch_max requests; a
  * batch is launched when it is full (batch_max, or as many as there are workers) or its oldest request has
@@ -11,10 +10,11 @@
  *
  * Time on the GPU. G = GPU-bound time of the batch, f = launch-bound time, both times the batch's noise.
  *   metered  at most quota * W of GPU time in each window [kW, (k+1)W), taken as early as possible.
- *   token    max(G, f) alone. Batches in flight on one GPU slow each other: with d = G / max(G, f) the part
- * of the time in which a batch needs its row's SMs, a row asks for D = sum of d, and every batch of the row
- *            takes max(1, D) times as long; likewise the rows' widths, weighted by min(1, D), when they sum
- * to more than 100 %. So the GPU time delivered to a row never exceeds the elapsed time. (gpu_share_int.h)
+ *   token    max(G, f) alone. Batches in flight on one GPU slow each other: with d = G / max(G, f) the part of
+ *            the time in which a batch needs its row's SMs, a row asks for D = sum of d, and every batch of the
+ *            row takes max(1, D) times as long; likewise the rows' widths, weighted by min(1, D), when they sum
+ *            to more than 100 %. So the GPU time delivered to a row never exceeds the elapsed time.
+ *            (gpu_share_int.h)
  */
 #ifndef POD_INT_H
 #define POD_INT_H

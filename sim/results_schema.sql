@@ -111,7 +111,7 @@ CREATE TABLE timeline (
     bin_s         REAL NOT NULL,
     arrivals      INTEGER NOT NULL, -- in the bin
     completed     INTEGER NOT NULL,
-    violations    INTEGER NOT NULL, -- counted in the bin of their arrival
+    violations    INTEGER NOT NULL, -- counted in the bin in which they end
     queued        INTEGER NOT NULL, -- at its end: requests in the system and not on a GPU
     pods_ready    INTEGER NOT NULL, -- at its end
     pods_starting INTEGER NOT NULL,
