@@ -182,6 +182,20 @@ static void widths_change_where_they_can(void **state) {
     ledger_close(&f, c);
 }
 
+static void rows_may_be_oversubscribed(void **state) {
+    (void)state;
+    fixture f;
+    cluster *c = ledger_open(&f);
+    f.setup.oversubscribe = 1;
+    started(c, start(1, 0, 0, 60, 100), 0);
+    started(c, start(1, 0, 1, 60, 100), 0);
+    assert_int_equal(cluster_gpus(c)[0].sm_free_pct, 0);
+    assert_int_equal(cluster_gpus(c)[0].occupancy, 12000);
+    cluster_release(c, 1, 0, 0);
+    assert_int_equal(cluster_gpus(c)[0].sm_free_pct, 40);
+    ledger_close(&f, c);
+}
+
 /* ---- bills ---- */
 
 /* Function 0 holds half of GPU 0's SMs at quota 40 % from 1 to 6 s; function 1 a fifth at 50 %, from 4 s on, 100 % from
@@ -284,6 +298,7 @@ int main(void) {
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(resizes_are_checked),
         cmocka_unit_test(widths_change_where_they_can),
+        cmocka_unit_test(rows_may_be_oversubscribed),
         cmocka_unit_test(shares_are_integrated),
         cmocka_unit_test(gpus_are_split_by_pod),
         cmocka_unit_test(each_billing_by_hand),

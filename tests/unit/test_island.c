@@ -69,14 +69,18 @@ static const pol_ops script_policy = {.abi = POL_ABI,
 static const double BATCH_MS = 10, FURTHER_MS = 2;
 
 /* One function on three GPUs for a second; ticks every 10 ms, scrapes every 50 ms, bins of 10 ms. */
-static void stage(fixture *f, double gpu_ms) {
-    fixture_open(f, fixture_flat_device(gpu_ms - FURTHER_MS, FURTHER_MS, 1), 3, 1, 1);
+static void stage_with(fixture *f, double gpu_ms, double launch_ms) {
+    fixture_open(f, fixture_flat_device(gpu_ms - FURTHER_MS, FURTHER_MS, launch_ms), 3, 1, 1);
     f->setup.policy = &script_policy;
     f->setup.scrape_ns = 50 * MS_NS;
     f->setup.bin_ns = 10 * MS_NS;
     f->setup.record_requests = 1;
     script.n_lines = script.n_seen = 0;
     script.tick_ms = 10;
+}
+
+static void stage(fixture *f, double gpu_ms) {
+    stage_with(f, gpu_ms, 1);
 }
 
 static void then(int64_t at_ms, pol_action a) {
@@ -476,16 +480,16 @@ static void observations_by_hand(void **state) {
     stage(&f, BATCH_MS);
     then(0, start_after(100));
     then(0, route(POL_PULL, 0, 3));
-    requests_at(&f, 4, (int64_t[]){1, 2, 3, 60});
+    requests_at(&f, 4, (int64_t[]){1, 2, 60, 61});
     engine_result r = fixture_run(&f);
     assert_int_equal(seen_at(40)->arrivals, 0);
     for (int64_t ms = 50; ms < 100; ms += 10) {
         const pol_obs *o = seen_at(ms);
         assert_int_equal(o->scrape_ns, 50 * MS_NS);
-        assert_int_equal(o->arrivals, 3);
-        assert_int_equal(o->queued, 3);
+        assert_int_equal(o->arrivals, 2);
+        assert_int_equal(o->queued, 2);
         assert_int_equal(o->failures, 0);
-        assert_int_equal(o->concurrency_ns, (49 + 48 + 47) * MS_NS);
+        assert_int_equal(o->concurrency_ns, (49 + 48) * MS_NS);
         assert_int_equal(o->pods_ready, 0);
         assert_int_equal(o->pods_starting, 1);
     }
@@ -494,12 +498,98 @@ static void observations_by_hand(void **state) {
     assert_int_equal(o->failures, 1);
     assert_int_equal(o->queued, 2);
     assert_int_equal(o->completions, 0);
-    assert_int_equal(o->concurrency_ns, (99 + 98 + 97) * MS_NS);
+    assert_int_equal(o->concurrency_ns, (99 + 98 + 40) * MS_NS);
     assert_int_equal(o->pods_ready, 1);
     assert_int_equal(seen_at(140)->completions, 0);
     assert_int_equal(seen_at(150)->completions, 3);
-    assert_int_equal(seen_at(150)->concurrency_ns, (109 + 118 + 127) * MS_NS);
+    assert_int_equal(seen_at(150)->concurrency_ns, (109 + 118 + 70) * MS_NS);
     strike(&f, &r);
+}
+
+/* Launched at 299, 310, 995 and 1005 ms, and the second and third in [300, 1000). */
+static void batches_are_counted_by_launch(void **state) {
+    (void)state;
+    fixture f;
+    stage(&f, BATCH_MS);
+    f.setup.warmup_ns = 300 * MS_NS;
+    then(0, start_on(0));
+    requests_at(&f, 4, (int64_t[]){299, 310, 995, 996});
+    engine_result r = fixture_run(&f);
+    expect_ends(&r, 4, (int64_t[]){309, 320, 1005, 1015});
+    assert_int_equal(r.fns[0].batches, 2);
+    assert_int_equal(r.fns[0].batched, 2);
+    strike(&f, &r);
+}
+
+/* A pod may take smaller batches than its function does. */
+static void batch_of_one_by_hand(void **state) {
+    (void)state;
+    fixture f;
+    stage(&f, BATCH_MS);
+    f.fns[0].batch_max = f.fns[0].workers = 4;
+    pol_action a = start_on(0);
+    a.batch_max = 1;
+    then(0, a);
+    requests_at(&f, 3, (int64_t[]){0, 1, 2});
+    engine_result r = fixture_run(&f);
+    expect_ends(&r, 3, (int64_t[]){10, 20, 30});
+    strike(&f, &r);
+}
+
+/* Weights 2 and 1, and 2 and 3 from 40 ms on: smooth rounds of 3 and of 5. */
+static void weights_by_hand(void **state) {
+    (void)state;
+    fixture f;
+    stage(&f, BATCH_MS);
+    pol_action two = start_on(0), three = to_pod(POL_RESIZE, 1);
+    two.weight = 2;
+    three.weight = 3;
+    then(0, two);
+    then(0, start_on(1));
+    then(0, route(POL_WEIGHTED, 0, 0));
+    then(40, three);
+    requests_at(&f, 11, (int64_t[]){0, 1, 2, 3, 4, 5, 101, 102, 103, 104, 105});
+    engine_result r = fixture_run(&f);
+    expect_pods(&r, 11, (uint32_t[]){0, 1, 0, 0, 1, 0, 1, 0, 1, 0, 1});
+    strike(&f, &r);
+}
+
+/* Wider from 80 ms on, which costs 30 ms: what comes at 85 ms is launched at 110 ms, what comes later at once. */
+static void widening_stalls_by_hand(void **state) {
+    (void)state;
+    fixture f;
+    stage(&f, BATCH_MS);
+    f.devices[0].sm_resizable = 1;
+    f.devices[0].sm_resize_ns = 30 * MS_NS;
+    pol_action narrow = start_on(0), wide = to_pod(POL_RESIZE, 0);
+    narrow.sm_pct = 50;
+    wide.sm_pct = 100;
+    then(0, narrow);
+    then(50, wide);
+    requests_at(&f, 3, (int64_t[]){60, 85, 140});
+    engine_result r = fixture_run(&f);
+    expect_ends(&r, 3, (int64_t[]){70, 120, 150});
+    expect_near(r.fns[0].share_gpu_s, 0.5 * 0.050 + 0.950);
+    strike(&f, &r);
+}
+
+/* Under the token runtime, 20 ms of launching hide 10 ms on the GPU; at a quota of 50 % they take 40 ms. */
+static void token_by_hand(void **state) {
+    (void)state;
+    for (uint32_t quota_pct = 50; quota_pct <= 100; quota_pct += 50) {
+        fixture f;
+        stage_with(&f, BATCH_MS, 20);
+        f.setup.runtime = ENGINE_TOKEN;
+        pol_action a = start_on(0);
+        a.quota_pct = quota_pct;
+        then(0, a);
+        requests_at(&f, 2, (int64_t[]){5, 105});
+        engine_result r = fixture_run(&f);
+        int64_t takes_ms = quota_pct == 100 ? 20 : 40;
+        expect_ends(&r, 2, (int64_t[]){5 + takes_ms, 105 + takes_ms});
+        expect_near(r.total[0].capacity_rps, 1000.0 / (double)takes_ms);
+        strike(&f, &r);
+    }
 }
 
 int main(void) {
@@ -520,6 +610,11 @@ int main(void) {
         cmocka_unit_test(bins_by_hand),
         cmocka_unit_test(capacity_by_hand),
         cmocka_unit_test(observations_by_hand),
+        cmocka_unit_test(batches_are_counted_by_launch),
+        cmocka_unit_test(batch_of_one_by_hand),
+        cmocka_unit_test(weights_by_hand),
+        cmocka_unit_test(widening_stalls_by_hand),
+        cmocka_unit_test(token_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
