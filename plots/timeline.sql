@@ -10,8 +10,7 @@ WITH first AS (
 SELECT f.label AS policy, f.seed, f.warmup_s, min(t.t_s) AS t_s, sum(t.bin_s) AS step_s,
        sum(t.arrivals) / sum(t.bin_s) AS arrivals_rps, avg(t.capacity_rps) AS capacity_rps,
        avg(t.share_gpus) AS share_gpus, avg(t.gpus) AS gpus,
-       avg(t.pods_ready) AS pods_ready, avg(t.pods_starting) AS pods_starting, max(t.queued) AS queued,
-       100.0 * sum(t.violations) / nullif(sum(t.arrivals), 0) AS violation_pct
+       avg(t.pods_ready) AS pods_ready, avg(t.pods_starting) AS pods_starting, max(t.queued) AS queued
 FROM first AS f JOIN timeline AS t ON t.run_id = f.id AND t.fn IS NULL
 WHERE f.nth = 1
 GROUP BY f.id, t.bin / f.step

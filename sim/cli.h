@@ -28,8 +28,9 @@ void cli_help(const struct argp_state *state);
 /* "COMMAND: MESSAGE" on stderr, in one line whatever a name in it holds */
 void cli_complain(const char *command, const char *format, ...);
 
-/* Finds a file that the program ships ("calib/data/v100.json"): $HASSIM_HOME, the source tree, the installed
- * share. path is a buffer of len bytes. 0, or -1: nowhere, err says where was looked. */
+/* Finds a file that the program ships ("calib/data/v100.json"): in $HASSIM_HOME, share/hassim of the prefix that the
+ * program is installed in, the source tree, share/hassim as configured. path is a buffer of len bytes. 0, or -1:
+ * nowhere, err says where was looked. */
 int cli_find_shipped(const char *relative, char *path, unsigned long len, char *err, unsigned long err_len);
 
 #endif

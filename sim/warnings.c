@@ -69,14 +69,6 @@ void warnings_free(warning_list *list) {
 
 /* ---- saturation ---- */
 
-/* The least of what the GPUs and the handlers of the pods can do. */
-static double capacity_rps(const engine_fn *fn, const engine_bin *bin) {
-    double handlers = fn->overhead_ms.mean > 0
-                          ? (double)bin->pods_ready * fn->workers * 1000.0 / fn->overhead_ms.mean
-                          : INFINITY;
-    return bin->capacity_rps < handlers ? bin->capacity_rps : handlers;
-}
-
 typedef struct {
     double total_s, over_s, longest_s, stretch_s;
 } load_time;
@@ -86,7 +78,7 @@ static void look_at_step(load_time *t, const engine_fn *fn, const engine_bin *bi
                          double bin_s) {
     double offered = 0, capacity = 0, served = 0;
     for (size_t k = from; k < to; k++) {
-        double end = capacity_rps(fn, &bins[k]), begin = k ? capacity_rps(fn, &bins[k - 1]) : end;
+        double end = bins[k].capacity_rps, begin = k ? bins[k - 1].capacity_rps : end;
         offered += (double)bins[k].arrivals;
         served += (double)bins[k].completed;
         capacity += (begin > end ? begin : end) * bin_s;

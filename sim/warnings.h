@@ -6,7 +6,7 @@
  *
  *   saturation       a function's offered load exceeded what its ready pods can serve while requests piled up:
  *                    for 60 s on end, or a tenth of the window. Looked at in steps of at least 30 s; capacity
- *                    is that of the GPUs (full batches) or of the request handlers, whichever is less. value: %
+ *                    is engine_bin's: full batches, or what the workers can hold. value: %
  *                    of the window. Needs the function's timeline (config "timeline.functions").
  *   extrapolation    pods ran with an SM width, a quota or a batch limit outside what was measured for their
  *                    model; the quota counts under the token runtime only. value: % of the function's pods,

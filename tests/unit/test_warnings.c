@@ -121,19 +121,6 @@ static void not_every_excess_is_saturation(void **state) {
     warnings_free(&m.list);
 }
 
-/* Handlers bind where requests spend long outside the GPU: one worker, 500 ms, 2 requests per second. */
-static void handlers_saturate_too(void **state) {
-    made m;
-    (void)state;
-    make(&m);
-    m.fn.overhead_ms = dist_constant(500);
-    for (size_t k = 20; k < 30; k++) m.by_fn[k].completed = 30;
-    warns(&m, WARNING_SATURATION, 10, "load above capacity for 10 % of the time, 150 s on end");
-    m.fn.workers = 10;
-    quiet(&m);
-    warnings_free(&m.list);
-}
-
 static void growing_queues(void **state) {
     made m;
     (void)state;
@@ -436,7 +423,6 @@ int main(void) {
         cmocka_unit_test(nothing_to_warn_of),
         cmocka_unit_test(long_overload_is_saturation),
         cmocka_unit_test(not_every_excess_is_saturation),
-        cmocka_unit_test(handlers_saturate_too),
         cmocka_unit_test(growing_queues),
         cmocka_unit_test(growing_queues_without_timelines),
         cmocka_unit_test(refused_actions),
