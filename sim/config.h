@@ -7,9 +7,9 @@
  * the defaults and the README's reference are made from it. A policy's "params" are checked against the
  * policy's own table (policy.h) in the same way.
  *
- * Override paths ("grid", --set): "cluster.gpus[0].nodes", or by name: "policies.NAME.params.tick_s" and
- * "functions.NAME.model" reach every policy with that label or name, every function of that name. Missing
- * objects on the way are created; misspelt keys are found by the check.
+ * Override paths ("grid", --set): "cluster.gpus[0].nodes", or by name: "policies.NAME.params.tick_s" reaches every
+ * policy of that label, name or name:mode, "functions.NAME.model" every function of that name. Missing objects on the
+ * way are created; misspelt keys are found by the check.
  *
  * Files named in a config are relative to the config's folder; the structs hold them resolved.
  *

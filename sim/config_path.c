@@ -2,6 +2,7 @@
 #include "config_path.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,11 +53,25 @@ static const char *after_name(const cJSON *object, const char *key, const char *
     return text[n] == '.' || text[n] == '[' ? text + n : NULL;
 }
 
+/* Likewise for "name:mode", as results call policies that share a name */
+static const char *after_name_and_mode(const cJSON *policy, const char *text) {
+    const cJSON *name = cJSON_GetObjectItemCaseSensitive(policy, "name");
+    const cJSON *mode = cJSON_GetObjectItemCaseSensitive(policy, "mode");
+    char both[256];
+    if (!cJSON_IsString(name)) return NULL;
+    snprintf(both, sizeof both, "%.120s:%.120s", name->valuestring,
+             cJSON_IsString(mode) ? mode->valuestring : "corrected");
+    size_t n = strlen(both);
+    if (strncmp(text, both, n) != 0) return NULL;
+    return text[n] == '.' || text[n] == '[' ? text + n : NULL;
+}
+
 static int set_named(cJSON *array, const char *text, const cJSON *value, const char **why) {
     int found = 0;
     for (cJSON *item = array->child; item != NULL; item = item->next) {
         const char *left = after_name(item, "label", text);
         if (left == NULL) left = after_name(item, "name", text);
+        if (left == NULL) left = after_name_and_mode(item, text);
         if (left == NULL) continue;
         found = 1;
         if (set_below(item, left, value, why) != 0) return -1;
