@@ -146,8 +146,8 @@ int cli_policy_test(int argc, char **argv) {
     const struct argp argp = {options,
                               parse,
                               "PATH|NAME",
-                              "Does a policy keep the contract? The contract itself, determinism, threads, "
-                              "laziness, order, legal actions, "
+                              "Does a policy keep the contract? The contract itself, opening, threads, "
+                              "laziness, order, legal actions, determinism, "
                               "refused actions, memory and cost, on random small configs, a verdict "
                               "each.\vExit codes: 0 all items passed, "
                               "1 one failed, 2 bad usage, or no policy that can be loaded.",

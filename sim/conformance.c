@@ -87,19 +87,25 @@ static int judge_all(const conformance_env *env, const conformance_options *opti
     return 0;
 }
 
+/* Zeroed memory that the children write to and the parent reads; MAP_FAILED: none */
+static void *share(size_t len) {
+    return mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
 int conformance_run(const plugin_set *plugins, const pol_ops *ops, const conformance_options *options,
                     conformance_summary *summary, char err[CONFIG_ERR_LEN]) {
-    conformance_board *board =
-        mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    conformance_board *board = share(sizeof *board);
+    const size_t record_len = sizeof(conformance_record) + options->configs * sizeof(uint64_t);
+    conformance_record *record = share(record_len);
     heartbeat *beat = heartbeat_new(1);
     setup_store *store = setup_store_new();
     int rc = -1;
     *summary = (conformance_summary){0};
-    if (board == MAP_FAILED || beat == NULL || store == NULL) {
+    if (board == MAP_FAILED || record == MAP_FAILED || beat == NULL || store == NULL) {
         config_fail(err, "conformance", NULL, "no memory", "enough of it");
         goto out;
     }
-    const conformance_env env = {plugins, ops, store, options->configs, board, beat};
+    const conformance_env env = {plugins, ops, store, options->configs, board, record, beat};
     conformance_trial first; /* reads the calibration once for all children */
     if (conformance_open(&first, &env, CONFIG_SHORT, 0, err) != 0) goto out;
     conformance_close(&first);
@@ -107,6 +113,7 @@ int conformance_run(const plugin_set *plugins, const pol_ops *ops, const conform
 out:
     setup_store_free(store);
     heartbeat_free(beat, 1);
+    if (record != MAP_FAILED) munmap(record, record_len);
     if (board != MAP_FAILED) munmap(board, sizeof *board);
     return rc;
 }

@@ -2,12 +2,13 @@
  *
  *   contract     ABI, name, functions, table of parameters
  *   open         opens and closes with each parameter at minimum, default and maximum, in both modes; where it
- *                refuses a combination it says why; nothing leaks
- *   repeat       two runs, same bits
+ *                refuses a combination it says why, and never the defaults; nothing leaks
  *   threads      two threads, same bits as one: observe touches its own function only
  *   lazy         visiting every tick changes nothing
  *   order        the global order of events changes nothing
- *   legal        how many actions the engine refused; warned above CONFORMANCE_REFUSED_PCT
+ *   legal        no action that the engine refuses whatever the load, as a GPU that does not exist; of those that
+ *                found no place, how many: warned above CONFORMANCE_REFUSED_PCT
+ *   repeat       two runs, same bits, which are also those of the processes that judged the items above
  *   refusals     lives with actions that are refused at random, and stays deterministic
  *   memory       holds no more memory the longer it runs
  *   cost         nanoseconds per observe and per act

@@ -26,6 +26,11 @@ typedef struct {
     size_t config; /* being run */
 } conformance_board;
 
+typedef struct {       /* what each config gave in a plain run: of the first process that ran it */
+    size_t other;      /* 1 + the first config that gave something else in another process; 0: none */
+    uint64_t hashes[]; /* per config; 0: not run yet */
+} conformance_record;
+
 /* ---- trials (conformance_trial.c): a config opened, and run under a probe ---- */
 
 typedef struct {
@@ -34,6 +39,7 @@ typedef struct {
     setup_store *store;
     size_t configs;
     conformance_board *board;
+    conformance_record *record;
     heartbeat *beat;
 } conformance_env;
 

@@ -48,11 +48,49 @@ static const manner plain = {{.order = ENGINE_ISLANDS, .threads = 1, .check = 1}
 
 typedef struct {
     uint64_t hash, arrivals, actions, refused, refusals;
+    const char *unfit; /* the first refusal that could be foreseen; NULL: none */
+    size_t unfit_config;
     /* of a sum */
     double refused_pct; /* mean over the configs with actions, as one of them may have most of the actions */
     double worst_pct;
     size_t worst, n_acting;
 } outcome;
+
+/* Could the policy know it from its view, its host and policy.h alone? Where it is a matter of room it could too,
+ * but may well try. */
+static int is_foreseeable(const char *why) {
+    static const char *const all[] = {
+        "outside of act",
+        "no such function",
+        "function is not acting",
+        "no such action",
+        "no such GPU",
+        "no such pod",
+        "row is not on this GPU",
+        "SM and quota must be 1..100 %",
+        "SM width is fixed at process start",
+        "batch too large",
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(why, all[i]) == 0) return 1;
+    return 0;
+}
+
+static const char *find_unfit(const engine_result *result) {
+    for (size_t i = 0; i < result->n_actions; i++)
+        if (result->actions[i].refused && is_foreseeable(result->actions[i].why))
+            return result->actions[i].why;
+    return NULL;
+}
+
+/* Compares with what config k gave in the processes of other items */
+static void record(const conformance_env *env, size_t k, uint64_t hash) {
+    uint64_t *known = &env->record->hashes[k];
+    if (*known == 0)
+        *known = hash;
+    else if (*known != hash && env->record->other == 0)
+        env->record->other = k + 1;
+}
 
 static void add(outcome *sum, const outcome *one, size_t k) {
     double pct = one->actions > 0 ? 100 * (double)one->refused / (double)one->actions : 0;
@@ -60,6 +98,10 @@ static void add(outcome *sum, const outcome *one, size_t k) {
     sum->actions += one->actions;
     sum->refused += one->refused;
     sum->refusals += one->refusals;
+    if (sum->unfit == NULL && one->unfit != NULL) {
+        sum->unfit = one->unfit;
+        sum->unfit_config = k;
+    }
     if (one->actions == 0) return;
     sum->refused_pct += (pct - sum->refused_pct) / (double)++sum->n_acting;
     if (pct <= sum->worst_pct) return;
@@ -84,6 +126,7 @@ static int run(const conformance_trial *t, const conformance_env *env, const man
     *out = (outcome){.hash = result.hash,
                      .actions = result.actions_seen,
                      .refused = result.actions_refused,
+                     .unfit = find_unfit(&result),
                      .refusals = counts.refusals};
     for (size_t i = 0; i < result.n_fns; i++) out->arrivals += result.fns[i].arrivals;
     engine_result_free(&result);
@@ -118,6 +161,7 @@ static int compare(const conformance_env *env, const manner *ways, size_t n, out
             say(env, CONFORMANCE_FAIL, "config %zu: %.300s", k, err);
             return -1;
         }
+        if (ways[0].refuse_pct == 0) record(env, k, first.hash);
         for (size_t i = 1; rc == 0 && i < n; i++) {
             rc = run(&t, env, &ways[i], &other, err);
             if (rc != 0)
@@ -135,16 +179,27 @@ static int compare(const conformance_env *env, const manner *ways, size_t n, out
     return 0;
 }
 
+static void say_same(const conformance_env *env, const outcome *sum) {
+    say(env, CONFORMANCE_PASS, "%zu configs, %" PRIu64 " requests, %" PRIu64 " actions: the same",
+        env->configs, sum->arrivals, sum->actions);
+}
+
 static void compare_and_say(const conformance_env *env, const manner *ways, size_t n) {
     outcome sum;
-    if (compare(env, ways, n, &sum) != 0) return;
-    say(env, CONFORMANCE_PASS, "%zu configs, %" PRIu64 " requests, %" PRIu64 " actions: the same",
-        env->configs, sum.arrivals, sum.actions);
+    if (compare(env, ways, n, &sum) == 0) say_same(env, &sum);
 }
 
 static void judge_repeat(const conformance_env *env) {
     const manner ways[] = {plain, {plain.options, 0, "the second run"}};
-    compare_and_say(env, ways, 2);
+    outcome sum;
+    if (compare(env, ways, 2, &sum) != 0) return;
+    if (env->record->other > 0)
+        say(env, CONFORMANCE_FAIL,
+            "config %zu: another process gave another result: time, addresses or the process id leak into "
+            "decisions",
+            env->record->other - 1);
+    else
+        say_same(env, &sum);
 }
 
 static void judge_threads(const conformance_env *env) {
@@ -165,7 +220,10 @@ static void judge_order(const conformance_env *env) {
 static void judge_legal(const conformance_env *env) {
     outcome sum;
     if (compare(env, &plain, 1, &sum) != 0) return;
-    if (sum.actions == 0)
+    if (sum.unfit != NULL)
+        say(env, CONFORMANCE_FAIL, "config %zu: an action that its view rules out was refused: %s",
+            sum.unfit_config, sum.unfit);
+    else if (sum.actions == 0)
         say(env, CONFORMANCE_WARN, "no action at all in %zu configs", env->configs);
     else if (sum.refused == 0)
         say(env, CONFORMANCE_PASS, "none of %" PRIu64 " actions refused", sum.actions);
@@ -200,7 +258,8 @@ static void judge_contract(const conformance_env *env) {
     say(env, CONFORMANCE_PASS, "contract %u, %zu parameters", (unsigned)env->ops->abi, env->ops->n_params);
 }
 
-/* A short run, which opens and closes the policy: 0, also where it refuses the values and says why */
+/* A short run, which opens and closes the policy: 0; 1 it refuses the values, and err is why; -1 it breaks the
+ * contract, and err is how */
 static int open_once(const conformance_env *env, conformance_trial *t, pol_mode mode, char *err) {
     conformance_counts counts = {.refuse_pct = 0};
     engine_result result = {0};
@@ -208,7 +267,7 @@ static int open_once(const conformance_env *env, conformance_trial *t, pol_mode 
     int rc = conformance_execute(t, env, &plain.options, &counts, &result, err);
     if (rc == 0) engine_result_free(&result);
     if (counts.opened_badly) snprintf(err, CONFIG_ERR_LEN, "%s", counts.why);
-    return counts.opened_badly ? -1 : 0;
+    return counts.opened_badly ? -1 : rc != 0;
 }
 
 static int open_with_value(const conformance_env *env, conformance_trial *t, pol_mode mode, size_t param,
@@ -217,9 +276,13 @@ static int open_with_value(const conformance_env *env, conformance_trial *t, pol
     const pol_ops *ops = env->ops;
     for (size_t i = 0; i < ops->n_params; i++) t->values[i] = ops->params[i].by_default[mode];
     if (param < ops->n_params) t->values[param] = value;
-    if (open_once(env, t, mode, why) == 0) return 0;
-    snprintf(err, CONFIG_ERR_LEN, "%s = %.9g: %.300s",
-             param < ops->n_params ? ops->params[param].key : "defaults", value, why);
+    int is_default = param >= ops->n_params, rc = open_once(env, t, mode, why);
+    if (rc == 0 || (rc > 0 && !is_default)) return 0;
+    if (is_default)
+        snprintf(err, CONFIG_ERR_LEN, "the defaults of mode %s: %.300s",
+                 mode == POL_ARTIFACT ? "artifact" : "corrected", why);
+    else
+        snprintf(err, CONFIG_ERR_LEN, "%s = %.9g: %.300s", ops->params[param].key, value, why);
     return -1;
 }
 
@@ -324,10 +387,11 @@ static void judge_cost(const conformance_env *env) {
         ns[0] > SLOW_NS ? ": large simulations call observe millions of times" : "");
 }
 
+/* repeat comes after those that run the same configs plainly, each in its process */
 static const conformance_item items[] = {
-    {"contract", judge_contract}, {"open", judge_open},         {"repeat", judge_repeat},
-    {"threads", judge_threads},   {"lazy", judge_lazy},         {"order", judge_order},
-    {"legal", judge_legal},       {"refusals", judge_refusals}, {"memory", judge_memory},
+    {"contract", judge_contract}, {"open", judge_open},         {"threads", judge_threads},
+    {"lazy", judge_lazy},         {"order", judge_order},       {"legal", judge_legal},
+    {"repeat", judge_repeat},     {"refusals", judge_refusals}, {"memory", judge_memory},
     {"cost", judge_cost},
 };
 

@@ -3,6 +3,7 @@
  * All start one pod per function at the begin. Those that act later do so once FAULT_AT_NS has passed. */
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "policy.h"
@@ -27,6 +28,9 @@ enum {
     SHARES,
     COUNTS_VISITS,
     ASKS_TOO_MUCH,
+    ASKS_NONSENSE,
+    USES_PID,
+    REFUSES_DEFAULTS,
     DIES_OF_REFUSALS,
     REFUSES_SILENTLY
 };
@@ -55,7 +59,11 @@ static const pol_param params[] = {
 static pol_status faulty_open(pol_ctx **out, const pol_host *host, size_t n_fns, pol_mode mode,
                               const double *values, uint32_t *flags, int64_t *tick_ns,
                               char err[POL_ERR_LEN]) {
-    (void)n_fns, (void)mode, (void)err;
+    (void)n_fns;
+    if (FAULT == REFUSES_DEFAULTS && mode == POL_ARTIFACT) {
+        strcpy(err, "no such mode");
+        return POL_BAD_PARAM;
+    }
     if (FAULT == REFUSES_SILENTLY && values[0] == 0) return POL_BAD_PARAM;
     pol_ctx *ctx = calloc(1, sizeof *ctx);
     if (ctx == NULL) return POL_NO_MEM;
@@ -75,7 +83,7 @@ static void faulty_close(pol_ctx *ctx) {
 static int faulty_observe(pol_ctx *ctx, const pol_obs *obs, int64_t *next_ns) {
     volatile int forever = FAULT == HANGS && obs->now_ns >= FAULT_AT_NS;
     *next_ns = POL_NEVER;
-    if (FAULT == CRASHES || FAULT == DIES_OF_REFUSALS || FAULT == ASKS_TOO_MUCH)
+    if (FAULT == CRASHES || FAULT == DIES_OF_REFUSALS || FAULT == ASKS_TOO_MUCH || FAULT == ASKS_NONSENSE)
         *next_ns = obs->now_ns + TICK_NS;
     while (forever) {
     }
@@ -104,8 +112,10 @@ static int64_t start(const pol_ctx *ctx, uint32_t fn, uint32_t gpu, uint32_t sm_
 static void faulty_act(pol_ctx *ctx, uint32_t fn, const pol_view *view) {
     if (FAULT == CRASHES && view->now_ns >= FAULT_AT_NS) crash();
     if (view->cause == POL_ARRIVAL) return;
-    if (FAULT == ASKS_TOO_MUCH && view->cause == POL_TICK) start(ctx, fn, 0, 500);
-    if (view->cause == POL_TICK && (FAULT == CRASHES || FAULT == ASKS_TOO_MUCH)) return;
+    if (FAULT == ASKS_TOO_MUCH && view->cause == POL_TICK) start(ctx, fn, 0, 100);
+    if (FAULT == ASKS_NONSENSE && view->cause == POL_TICK) start(ctx, fn, 0, 250);
+    if (view->cause == POL_TICK && (FAULT == CRASHES || FAULT == ASKS_TOO_MUCH || FAULT == ASKS_NONSENSE))
+        return;
     uint32_t gpu = (uint32_t)(fn % view->n_gpus);
     if (FAULT == DIES_OF_REFUSALS && view->cause == POL_TICK && view->n_pods > 0) {
         const pol_action a = {
@@ -113,7 +123,7 @@ static void faulty_act(pol_ctx *ctx, uint32_t fn, const pol_view *view) {
         if (ctx->host->plan(ctx->host->impl, &a) < 0) abort();
         return;
     }
-    if (view->n_pods < 2) start(ctx, fn, gpu, 20);
+    if (view->n_pods < 2) start(ctx, fn, gpu, FAULT == USES_PID ? 20 + (uint32_t)getpid() % 4 : 20);
 }
 
 static const pol_ops ops = {

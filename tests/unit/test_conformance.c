@@ -105,6 +105,17 @@ static void counting_visits_is_found(void **state) {
 static void illegal_actions_are_counted(void **state) {
     (void)state;
     check("asks_too_much", "legal", CONFORMANCE_WARN, " % of a config's actions refused");
+    check("asks_nonsense", "legal", CONFORMANCE_FAIL, "was refused: SM and quota must be 1..100 %");
+}
+
+static void the_process_id_is_found(void **state) {
+    (void)state;
+    check("uses_pid", "repeat", CONFORMANCE_FAIL, ": another process gave another result");
+}
+
+static void refused_defaults_are_found(void **state) {
+    (void)state;
+    check("refuses_defaults", "open", CONFORMANCE_FAIL, "the defaults of mode artifact: ");
 }
 
 static void giving_up_is_found(void **state) {
@@ -125,6 +136,7 @@ int main(void) {
         cmocka_unit_test(chance_is_found),          cmocka_unit_test(state_shared_by_functions_is_found),
         cmocka_unit_test(counting_visits_is_found), cmocka_unit_test(illegal_actions_are_counted),
         cmocka_unit_test(giving_up_is_found),       cmocka_unit_test(a_crash_is_a_verdict),
+        cmocka_unit_test(the_process_id_is_found),  cmocka_unit_test(refused_defaults_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
