@@ -74,8 +74,7 @@ typedef struct {
 } load_time;
 
 /* Capacity counts as the greater of a bin's begin and end: pods come and go within. */
-static void look_at_step(load_time *t, const engine_fn *fn, const engine_bin *bins, size_t from, size_t to,
-                         double bin_s) {
+static void look_at_step(load_time *t, const engine_bin *bins, size_t from, size_t to, double bin_s) {
     double offered = 0, capacity = 0, served = 0;
     for (size_t k = from; k < to; k++) {
         double end = bins[k].capacity_rps, begin = k ? bins[k - 1].capacity_rps : end;
@@ -103,7 +102,7 @@ static int warn_saturation(const engine_setup *setup, const engine_result *r, wa
         load_time t = {0};
         for (size_t k = first_counted_bin(setup, r); k < r->n_bins; k += per_step) {
             size_t end = k + per_step < r->n_bins ? k + per_step : r->n_bins;
-            look_at_step(&t, &setup->fns[fn], r->by_fn + fn * r->n_bins, k, end, bin_s);
+            look_at_step(&t, r->by_fn + fn * r->n_bins, k, end, bin_s);
         }
         double pct = t.total_s > 0 ? 100 * t.over_s / t.total_s : 0;
         if (t.longest_s < LONG_S && pct < LONG_PCT) continue;
