@@ -48,7 +48,10 @@ static const struct argp_option options[] = {
     {"seeds", KEY_SEEDS, "N", 0, "seeds 1 to N, whatever the config says", 0},
     {"set", KEY_SET, "PATH=VALUE", 0, "override a key, as in policies.has.params.tick_s=1; repeatable", 0},
     {"plugin", KEY_PLUGIN, "FILE", 0, "a shared object with a policy of your own; repeatable", 0},
-    {"timeout", KEY_TIMEOUT, "S", 0, "give a run up after S seconds of real time (default: never)", 0},
+    {"timeout", KEY_TIMEOUT, "S", 0,
+     "give a run up after S seconds of real time (default: never, but for a policy that stays 120 s in one "
+     "call)",
+     0},
     {"eager", KEY_EAGER, NULL, 0, "visit every function at every tick: slow, same results", 0},
     {"progress", KEY_PROGRESS, "WHEN", 0, "show a bar: auto (on a terminal; the default), always, never", 0},
     {"json", KEY_JSON, NULL, 0, "print the comparison as JSON", 0},

@@ -11,7 +11,8 @@ enum { SLOTS = 16 };
 typedef struct {
     _Alignas(64) _Atomic int64_t now_ns;
     _Atomic uint32_t fn;
-    _Atomic int32_t state; /* 0 nothing, call + 1 inside it, -(call + 1) after it */
+    _Atomic int32_t state;         /* 0 nothing, call + 1 inside it, -(call + 1) after it */
+    _Atomic uint64_t begun, ended; /* calls; exact, also of functions that collide */
 } slot;
 
 struct heartbeat {
@@ -32,7 +33,11 @@ heartbeat *heartbeat_at(heartbeat *all, size_t i) {
 }
 
 void heartbeat_clear(heartbeat *h) {
-    for (size_t i = 0; i < SLOTS; i++) atomic_store(&h->slots[i].state, 0);
+    for (size_t i = 0; i < SLOTS; i++) {
+        atomic_store(&h->slots[i].state, 0);
+        atomic_store(&h->slots[i].begun, 0);
+        atomic_store(&h->slots[i].ended, 0);
+    }
 }
 
 static slot *slot_of(heartbeat *h, tap_call call, uint32_t fn) {
@@ -45,11 +50,14 @@ static void note_enter(void *arg, tap_call call, uint32_t fn, int64_t now_ns) {
     atomic_store_explicit(&s->now_ns, now_ns, memory_order_relaxed);
     atomic_store_explicit(&s->fn, fn, memory_order_relaxed);
     atomic_store_explicit(&s->state, (int32_t)call + 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->begun, 1, memory_order_relaxed);
 }
 
 static void note_leave(void *arg, tap_call call, uint32_t fn) {
     if (call == TAP_PLAN) return;
-    atomic_store_explicit(&slot_of(arg, call, fn)->state, -((int32_t)call + 1), memory_order_relaxed);
+    slot *s = slot_of(arg, call, fn);
+    atomic_store_explicit(&s->state, -((int32_t)call + 1), memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->ended, 1, memory_order_relaxed);
 }
 
 tap_hooks heartbeat_hooks(heartbeat *h) {
@@ -72,6 +80,17 @@ heartbeat_news heartbeat_read(const heartbeat *h) {
             best = news;
     }
     return best;
+}
+
+int heartbeat_is_inside(const heartbeat *h, uint64_t *begun) {
+    int is_inside = 0;
+    *begun = 0;
+    for (size_t i = 0; i < SLOTS; i++) {
+        uint64_t n = atomic_load(&h->slots[i].begun);
+        is_inside |= n != atomic_load(&h->slots[i].ended);
+        *begun += n;
+    }
+    return is_inside;
 }
 
 void heartbeat_describe(const heartbeat_news *news, const char *name, char *out, size_t len) {

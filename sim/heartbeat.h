@@ -35,6 +35,10 @@ typedef struct {
 /* The call that is in progress, the latest in simulated time of several; else the last that ended. */
 heartbeat_news heartbeat_read(const heartbeat *h);
 
+/* Whether any call is in progress; begun: how many calls have begun. While the one holds and the other stays the
+ * same, nothing moves but that call. */
+int heartbeat_is_inside(const heartbeat *h, uint64_t *begun);
+
 /* "in act of NAME, at 12.5 s of simulated time"; name NULL: the function's number. "" if nothing is known. */
 void heartbeat_describe(const heartbeat_news *news, const char *name, char *out, size_t len);
 

@@ -4,11 +4,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "setup_int.h"
@@ -159,30 +162,59 @@ static int open_code(entry *e, const char *path, char *err) {
 static void try_in_child(const char *path, int fd) {
     char err[CONFIG_ERR_LEN] = "";
     entry e = {.code = NULL};
-    alarm(LOAD_S);
+    alarm(LOAD_S); /* for when the parent is gone, which has a deadline of its own */
     open_code(&e, path, err);
     ssize_t n = write(fd, err, strlen(err) + 1); /* the NUL says that it came to the end */
     _exit(n < 0);
 }
 
-static int take_answer(const char *path, pid_t child, int fd, char *err) {
-    char answer[CONFIG_ERR_LEN] = "", found[200];
-    size_t got = 0;
-    int status = 0;
-    for (ssize_t n; got < sizeof answer - 1; got += (size_t)n) {
-        n = read(fd, answer + got, sizeof answer - 1 - got);
-        if (n < 0 && errno == EINTR)
-            n = 0;
-        else if (n <= 0)
-            break;
+/* Left to be waited for, so that its process group's number stays its own */
+static int has_ended(pid_t child) {
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == child;
+}
+
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Reads until the answer's NUL, the child's end or the deadline. The pipe's end says nothing: a child may close it
+ * and live on, and children of its own may hold it open. 1: it took too long */
+static int listen_to(pid_t child, int fd, char answer[CONFIG_ERR_LEN], size_t *got) {
+    struct pollfd news = {fd, POLLIN, 0};
+    for (const double until_s = now_s() + LOAD_S;;) {
+        int ended = has_ended(child); /* asked first: what it wrote before is read below */
+        ssize_t n = -1;
+        if (poll(&news, 1, ended ? 0 : 10) > 0) n = read(fd, answer + *got, CONFIG_ERR_LEN - *got);
+        if (n == 0) news.fd = -1; /* else poll would no longer wait */
+        if (n > 0) *got += (size_t)n;
+        if (*got == CONFIG_ERR_LEN || memchr(answer, '\0', *got) != NULL) return 0;
+        if (ended && n <= 0) return 0;
+        if (now_s() > until_s) return 1;
     }
+}
+
+/* Ends the child and what it has started, whatever they do about signals */
+static int end_child(pid_t child) {
+    int status = 0;
+    kill(-child, SIGKILL);
+    kill(child, SIGKILL); /* it may have left its group */
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
-    if (got > 0 && answer[got - 1] == '\0') {
-        memcpy(err, answer, got);
+    return status;
+}
+
+static int take_answer(const char *path, pid_t child, int fd, char *err) {
+    char answer[CONFIG_ERR_LEN], found[200];
+    size_t got = 0;
+    int is_late = listen_to(child, fd, answer, &got), status = end_child(child);
+    if (memchr(answer, '\0', got) != NULL) {
+        strcpy(err, answer);
         return *err == '\0' ? 0 : -1;
     }
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+    if (is_late || (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM))
         snprintf(found, sizeof found, "code that hangs while it is loaded");
     else if (WIFSIGNALED(status))
         snprintf(found, sizeof found, "code that crashes while it is loaded, with signal %d (%s)",
@@ -198,10 +230,12 @@ static int try_file(const char *path, char *err) {
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
+        setpgid(0, 0);
         close(ends[0]);
         try_in_child(path, ends[1]);
     }
     close(ends[1]);
+    if (child > 0) setpgid(child, child); /* whichever of the two comes first */
     int rc = child < 0 ? config_fail(err, path, NULL, strerror(errno), "a process to try it in")
                        : take_answer(path, child, ends[0], err);
     close(ends[0]);

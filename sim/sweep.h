@@ -3,8 +3,9 @@
  * sweep_plan reads and checks everything that any run needs (every grid point, calibration, trace and price)
  * and writes nothing. sweep_execute forks one process per run, `jobs` at a time: it inherits what was read,
  * simulates, and writes its run into the database itself, in one transaction. A worker that fails, crashes or
- * takes longer than `timeout_s` loses its own run, which is reported (which run, why, and what its policy was
- * doing at what simulated time); the others go on. SIGINT and SIGTERM stop the
+ * takes longer than `timeout_s` loses its own run, and so does one whose policy stays `stall_s` in a call while
+ * nothing else moves. It is reported (which run, why, and what its policy was doing at what simulated time); the
+ * others go on. SIGINT and SIGTERM stop the
  * workers; the runs that are finished stay, and `resume` makes the rest.
  *
  * Runs start in order of grid point, seed, policy, so that what is finished early can be compared in pairs.
@@ -24,6 +25,8 @@
 extern "C" {
 #endif
 
+enum { SWEEP_STALL_S = 120 }; /* of real time, in one call of a policy */
+
 typedef struct sweep sweep;
 
 typedef enum { SWEEP_LINES, SWEEP_BAR, SWEEP_QUIET } sweep_progress; /* quiet: only what fails */
@@ -39,6 +42,7 @@ typedef struct {
     const char *const *only; /* labels or names of policies */
     size_t n_only;           /* 0: all */
     double timeout_s;        /* a run that takes longer is given up; 0: never */
+    double stall_s;          /* as is one whose policy hangs for so long; 0: SWEEP_STALL_S */
     sweep_progress progress;
     FILE *log;
     sweep_engine engine; /* NULL: engine_run; tests bring others */

@@ -19,9 +19,11 @@ typedef struct {
     double began_s; /* monotonic clock */
     double part;    /* of its run, 0..1 */
     sweep_message message;
-    size_t got;   /* bytes of message */
-    int reported; /* its last message came */
-    int is_late;  /* and was stopped for it */
+    size_t got;               /* bytes of message */
+    int reported;             /* its last message came */
+    int is_late;              /* and was stopped for it */
+    uint64_t begun;           /* calls of its policy when it was last looked at, */
+    double looked_s, stuck_s; /* when that was, and for how long no other call has begun */
 } worker;
 
 typedef struct {
@@ -66,7 +68,12 @@ static int start_worker(pool *p, worker *w) {
         close(ends[0]);
         return p->running > 0 ? 0 : -1;
     }
-    *w = (worker){.pid = pid, .fd = ends[0], .job = &p->s->jobs[p->next], .beat = beat, .began_s = now_s()};
+    *w = (worker){.pid = pid,
+                  .fd = ends[0],
+                  .job = &p->s->jobs[p->next],
+                  .beat = beat,
+                  .began_s = now_s(),
+                  .looked_s = now_s()};
     p->next++;
     p->running++;
     return 1;
@@ -111,6 +118,10 @@ static void report_silence(pool *p, const worker *w, const char *how) {
     report_failure(p, w, why);
 }
 
+static double stall_limit_s(const pool *p) {
+    return p->s->options.stall_s > 0 ? p->s->options.stall_s : SWEEP_STALL_S;
+}
+
 /* The worker's pipe is shut: it has ended, or is about to */
 static void end_worker(pool *p, worker *w) {
     int status = 0;
@@ -121,7 +132,10 @@ static void end_worker(pool *p, worker *w) {
     p->running--;
     p->display.done++;
     if (w->is_late && !w->reported) {
-        snprintf(why, sizeof why, "no result within %.9g s (--timeout)", p->s->options.timeout_s);
+        if (w->stuck_s >= stall_limit_s(p))
+            snprintf(why, sizeof why, "no progress within %.9g s", stall_limit_s(p));
+        else
+            snprintf(why, sizeof why, "no result within %.9g s (--timeout)", p->s->options.timeout_s);
         report_silence(p, w, why);
     } else if (WIFSIGNALED(status) && !w->reported) {
         snprintf(why, sizeof why, "its worker was killed by signal %d (%s)", WTERMSIG(status),
@@ -163,12 +177,25 @@ static void listen_to(pool *p, worker *w) {
     if (w->got == sizeof w->message) take_message(p, w);
 }
 
-/* Gives up the runs that take longer than --timeout. A plug-in's children may hold the pipe: it is not waited for */
+/* Whether the policy has been in one call for too long. A look counts for a second at most: all may have been
+ * suspended since the last */
+static int is_stuck(const pool *p, worker *w, double now) {
+    uint64_t begun;
+    double step_s = now - w->looked_s < 1 ? now - w->looked_s : 1;
+    int is_same = heartbeat_is_inside(w->beat, &begun) && begun == w->begun;
+    w->stuck_s = is_same ? w->stuck_s + step_s : 0;
+    w->begun = begun;
+    w->looked_s = now;
+    return w->stuck_s >= stall_limit_s(p);
+}
+
+/* Gives up the runs that take longer than --timeout, or whose policy hangs. A plug-in's children may hold the pipe: it is not waited for */
 static void stop_late(pool *p) {
-    double limit_s = p->s->options.timeout_s, now = limit_s > 0 ? now_s() : 0;
-    for (size_t i = 0; limit_s > 0 && i < p->n; i++) {
+    double limit_s = p->s->options.timeout_s, now = now_s();
+    for (size_t i = 0; i < p->n; i++) {
         worker *w = &p->workers[i];
-        if (w->pid == 0 || w->reported || now - w->began_s < limit_s) continue;
+        if (w->pid == 0 || w->reported) continue;
+        if (!is_stuck(p, w, now) && (limit_s <= 0 || now - w->began_s < limit_s)) continue;
         w->is_late = 1;
         kill(w->pid, SIGKILL);
         end_worker(p, w);

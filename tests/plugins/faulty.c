@@ -34,6 +34,10 @@ enum {
     DIES_OF_REFUSALS,
     REFUSES_SILENTLY
 };
+/* A last kind of fault is a digit in the file, which tests change in a copy: 1 hangs while it is loaded and ignores
+ * the alarm, 2 is refused and leaves a process behind that holds what was open. */
+static const volatile char at_load[] = "faulty at load: 0";
+
 #define FAULT_AT_NS INT64_C(6000000000)
 #define TICK_NS     INT64_C(2000000000)
 
@@ -140,7 +144,22 @@ static const pol_ops ops = {
     .close = faulty_close,
 };
 
+static void hang(void) {
+    signal(SIGALRM, SIG_IGN);
+    for (;;) pause();
+}
+
+static void leave_child(void) {
+    if (fork() != 0) return;
+    sleep(300);
+    _exit(0);
+}
+
 const pol_ops *policy_export(void) {
+    char fault = at_load[sizeof at_load - 2];
+    if (fault == '1') hang();
+    if (fault == '2') leave_child();
+    if (fault == '2') return NULL;
     if (FAULT == LOAD_CRASHES) crash();
     if (FAULT == LOAD_ENDS) _exit(0);
     return FAULT == NO_OPS ? NULL : &ops;

@@ -105,15 +105,22 @@ static void write_file(const char *path, const void *bytes, size_t n) {
     assert_int_equal(fclose(file), 0);
 }
 
-/* The first n bytes of a good plug-in */
-static size_t cut_off(const char *to, size_t n) {
+/* A good plug-in's bytes, to be freed */
+static char *read_good(size_t *size) {
     char path[PATH_LEN];
     FILE *file = fopen(plugin_path("none", path), "rb");
     char *bytes = malloc(1 << 24);
     assert_non_null(file);
     assert_non_null(bytes);
-    size_t size = fread(bytes, 1, 1 << 24, file);
+    *size = fread(bytes, 1, 1 << 24, file);
     fclose(file);
+    return bytes;
+}
+
+/* The first n bytes of a good plug-in */
+static size_t cut_off(const char *to, size_t n) {
+    size_t size;
+    char *bytes = read_good(&size);
     write_file(to, bytes, n < size ? n : size);
     free(bytes);
     return size;
@@ -145,6 +152,50 @@ static void what_is_no_shared_object_is_refused(void **state) {
     check_refused(path, ": found no regular file");
     unlink(path);
     rmdir(dir);
+}
+
+/* A copy of a good plug-in with another digit at the end of its mark, see faulty.c */
+static void write_faulty_at_load(const char *to, char digit) {
+    static const char mark[] = "faulty at load: 0";
+    size_t size, marks = 0;
+    char *bytes = read_good(&size);
+    for (size_t i = 0; i + sizeof mark <= size; i++) {
+        if (memcmp(bytes + i, mark, sizeof mark) != 0) continue;
+        bytes[i + sizeof mark - 2] = digit;
+        marks++;
+    }
+    assert_int_equal(marks, 1);
+    write_file(to, bytes, size);
+    free(bytes);
+}
+
+/* Refused, and every process that had a part in it is gone: each would hold the pipe. The alarm is for a program
+ * that waits for them; it is longer than what loading may take. */
+static void check_refused_at_load(char digit, const char *expected) {
+    char dir[] = "test_plugin_XXXXXX", path[64], byte;
+    int ends[2];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/p.so", dir);
+    write_faulty_at_load(path, digit);
+    assert_int_equal(pipe(ends), 0);
+    alarm(120);
+    check_refused(path, expected);
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    alarm(0);
+    close(ends[0]);
+    unlink(path);
+    rmdir(dir);
+}
+
+static void code_that_hangs_while_it_is_loaded_is_refused(void **state) {
+    (void)state;
+    check_refused_at_load('1', ": found code that hangs while it is loaded");
+}
+
+static void what_loading_leaves_behind_is_ended(void **state) {
+    (void)state;
+    check_refused_at_load('2', ": found NULL from policy_export");
 }
 
 /* ---- in a sweep ---- */
@@ -179,12 +230,16 @@ static void close_place(place *p) {
 }
 
 /* Runs all; what was reported is in log */
-static sweep_report execute(const place *p, double timeout_s, char *log, size_t len) {
+static sweep_report execute(const place *p, double timeout_s, double stall_s, char *log, size_t len) {
     char err[CONFIG_ERR_LEN] = "";
     FILE *to = tmpfile();
     assert_non_null(to);
-    const sweep_options o = {
-        .db_path = p->db, .jobs = 2, .timeout_s = timeout_s, .progress = SWEEP_LINES, .log = to};
+    const sweep_options o = {.db_path = p->db,
+                             .jobs = 2,
+                             .timeout_s = timeout_s,
+                             .stall_s = stall_s,
+                             .progress = SWEEP_LINES,
+                             .log = to};
     sweep *s = NULL;
     sweep_report report;
     if (sweep_plan(&s, p->doc, &o, err) != 0) fail_msg("plan: %s", err);
@@ -206,7 +261,7 @@ static void configs_find_them_by_name(void **state) {
     char log[8192], err[CONFIG_ERR_LEN] = "";
     config *c = NULL;
     open_place(&p, "none");
-    sweep_report r = execute(&p, 0, log, sizeof log);
+    sweep_report r = execute(&p, 0, 0, log, sizeof log);
     assert_int_equal(r.finished, 4);
     config_use_plugins(p.doc, NULL);
     assert_int_equal(config_at(&c, p.doc, 0, err), -1);
@@ -247,7 +302,7 @@ static void a_crash_says_what_the_policy_did(void **state) {
     place p;
     char log[8192];
     open_place(&p, "crashes");
-    sweep_report r = execute(&p, 0, log, sizeof log);
+    sweep_report r = execute(&p, 0, 0, log, sizeof log);
     assert_int_equal(r.failed, 2);
     assert_int_equal(r.finished, 2);
     check_log(log, "hassim run: faulty, seed 2: failed: its worker was killed by signal 11 (Segmentation "
@@ -260,13 +315,27 @@ static void a_hang_is_given_up(void **state) {
     place p;
     char log[8192];
     open_place(&p, "hangs");
-    sweep_report r = execute(&p, 3, log, sizeof log);
+    sweep_report r = execute(&p, 3, 0, log, sizeof log);
     assert_int_equal(r.failed, 2);
     assert_int_equal(r.finished, 2);
     check_log(
         log,
         "faulty, seed 1: failed: no result within 3 s (--timeout), in its policy's observe for \"classify\", "
         "at 6 s of simulated time");
+    close_place(&p);
+}
+
+static void a_policy_stuck_in_a_call_is_given_up_without_a_timeout(void **state) {
+    (void)state;
+    place p;
+    char log[8192];
+    open_place(&p, "hangs");
+    sweep_report r = execute(&p, 0, 2, log, sizeof log);
+    assert_int_equal(r.failed, 2);
+    assert_int_equal(r.finished, 2);
+    check_log(log,
+              "faulty, seed 1: failed: no progress within 2 s, in its policy's observe for \"classify\", "
+              "at 6 s of simulated time");
     close_place(&p);
 }
 
@@ -277,10 +346,13 @@ int main(void) {
         cmocka_unit_test(code_that_dies_while_it_is_loaded_is_refused),
         cmocka_unit_test(a_name_is_taken_once),
         cmocka_unit_test(what_is_no_shared_object_is_refused),
+        cmocka_unit_test(code_that_hangs_while_it_is_loaded_is_refused),
+        cmocka_unit_test(what_loading_leaves_behind_is_ended),
         cmocka_unit_test(configs_find_them_by_name),
         cmocka_unit_test(the_policy_hash_is_of_its_file),
         cmocka_unit_test(a_crash_says_what_the_policy_did),
         cmocka_unit_test(a_hang_is_given_up),
+        cmocka_unit_test(a_policy_stuck_in_a_call_is_given_up_without_a_timeout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
