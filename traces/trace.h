@@ -97,7 +97,6 @@ typedef struct {
  *   NULL         guessed from the header line */
 int trace_open(trace_file **out, const char *format, const char *path, char err[TRACE_ERR_LEN]);
 void trace_close(trace_file *file);
-const char *trace_format_at(size_t i); /* the formats' names; NULL past the last */
 const char *trace_format_of(const trace_file *file);
 
 size_t trace_n_functions(const trace_file *file);

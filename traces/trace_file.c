@@ -12,10 +12,6 @@ static const trace_reader readers[] = {
 };
 enum { N_READERS = sizeof readers / sizeof readers[0] };
 
-const char *trace_format_at(size_t i) {
-    return i < N_READERS ? readers[i].format : NULL;
-}
-
 static const trace_reader *reader_of(const char *format, char *err) {
     for (size_t i = 0; i < N_READERS; i++)
         if (!strcmp(format, readers[i].format)) return &readers[i];
