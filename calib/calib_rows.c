@@ -1,0 +1,108 @@
+/* calib_rows.c - CSV files of measurements, row by row. */
+#include "calib_rows.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "calib_int.h"
+
+int calib_rows_fail(const calib_rows *r, const char *what, const char *found, const char *expected) {
+    char shown[41];
+    snprintf(shown, sizeof shown, "%.40s", found);
+    for (char *c = shown; *c; c++)
+        if (!isprint((unsigned char)*c)) *c = '?';
+    snprintf(r->err, CALIB_ERR_LEN, "%s:%zu: %s: found \"%s\", expected %s", r->file, r->line, what, shown,
+             expected);
+    return -1;
+}
+
+static int split(calib_rows *r) {
+    int n = 0;
+    r->text[strcspn(r->text, "\r\n")] = '\0';
+    for (char *c = r->text; c && n < CALIB_ROWS_CELLS_MAX; n++) {
+        r->cells[n] = c;
+        c = strchr(c, ',');
+        if (c) *c++ = '\0';
+    }
+    return n;
+}
+
+/* The next line, split: the number of its cells; 0: no more; -1: error */
+static int read_line(calib_rows *r) {
+    if (!fgets(r->text, sizeof r->text, r->in))
+        return ferror(r->in) ? calib_rows_fail(r, "file", "a read error", "a readable file") : 0;
+    r->line++;
+    if (!strchr(r->text, '\n') && !feof(r->in))
+        return calib_rows_fail(r, "line", r->text, "at most 1022 bytes, none of them NUL");
+    return split(r);
+}
+
+static int read_header(calib_rows *r) {
+    int n = read_line(r);
+    if (n < 0) return -1;
+    if (n == 0) return calib_rows_fail(r, "file", "no rows", "a header, then measurements");
+    for (int k = 0; k < r->n_columns; k++) {
+        r->at[k] = -1;
+        for (int i = 0; i < n; i++)
+            if (strcmp(r->cells[i], r->columns[k]) == 0) r->at[k] = i;
+        if (r->at[k] < 0) return calib_rows_fail(r, "header", r->cells[0], r->columns[k]);
+        if (r->at[k] >= r->n_needed) r->n_needed = r->at[k] + 1;
+    }
+    return 0;
+}
+
+int calib_rows_open(calib_rows *r, const char *file, const char *const columns[], int n_columns,
+                    char err[CALIB_ERR_LEN]) {
+    *r = (calib_rows){.file = file, .err = err, .columns = columns, .n_columns = n_columns};
+    r->in = calib_file_open(file, err);
+    return r->in ? read_header(r) : -1;
+}
+
+int calib_rows_next(calib_rows *r) {
+    int n = read_line(r);
+    if (n == 0) return 1;
+    if (n < 0) return -1;
+    return n < r->n_needed ? calib_rows_fail(r, "row", r->cells[0], "as many cells as the header") : 0;
+}
+
+void calib_rows_close(calib_rows *r) {
+    if (r->in) fclose(r->in);
+    r->in = NULL;
+}
+
+const char *calib_rows_text(const calib_rows *r, int column) {
+    return r->cells[r->at[column]];
+}
+
+int calib_rows_uint(const calib_rows *r, int column, uint32_t min, uint32_t max, uint32_t *out) {
+    const char *cell = calib_rows_text(r, column);
+    char *end, expected[64];
+    unsigned long value = isdigit((unsigned char)cell[0]) ? strtoul(cell, &end, 10) : 0;
+    if (isdigit((unsigned char)cell[0]) && !*end && value >= min && value <= max) {
+        *out = (uint32_t)value;
+        return 0;
+    }
+    snprintf(expected, sizeof expected, "a whole number from %u to %u", (unsigned)min, (unsigned)max);
+    return calib_rows_fail(r, r->columns[column], cell, expected);
+}
+
+int calib_rows_number(const calib_rows *r, int column, double min, double max, double *out) {
+    const char *cell = calib_rows_text(r, column);
+    char *end, expected[64];
+    *out = strtod(cell, &end);
+    if (end != cell && !*end && *out >= min && *out <= max) return 0;
+    snprintf(expected, sizeof expected, "a number from %.9g to %.9g", min, max);
+    return calib_rows_fail(r, r->columns[column], cell, expected);
+}
+
+int calib_rows_name(const calib_rows *r, int column, size_t len, const char **out) {
+    const char *cell = calib_rows_text(r, column);
+    char expected[64];
+    size_t n = 0;
+    while (isgraph((unsigned char)cell[n])) n++;
+    *out = cell;
+    if (n && n < len && !cell[n]) return 0;
+    snprintf(expected, sizeof expected, "a name of 1 to %zu printable bytes without spaces", len - 1);
+    return calib_rows_fail(r, r->columns[column], cell, expected);
+}

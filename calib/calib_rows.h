@@ -1,0 +1,50 @@
+/* calib_rows.h - the CSV files of measurements, row by row: a header that names the columns (in any order, further
+ * ones ignored), then one record per line, cells separated by commas, no quotes.
+ *
+ *     calib_rows r;
+ *     rc = calib_rows_open(&r, file, columns, n_columns, err);
+ *     while (!rc && (rc = calib_rows_next(&r)) == 0) ... calib_rows_text(&r, column) ...
+ *     calib_rows_close(&r);
+ *
+ * A column is an index into the columns asked for. Strict: errors are one line that names file and line, what was
+ * found and what was expected, in err (CALIB_ERR_LEN bytes). Hostile bytes: lines are at most 1,022 of them, cells 64
+ * to a line; nothing else is allocated. */
+#ifndef CALIB_ROWS_H
+#define CALIB_ROWS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "calib.h"
+
+enum { CALIB_ROWS_CELLS_MAX = 64, CALIB_ROWS_LINE_LEN = 1024 };
+
+typedef struct {
+    const char *file;
+    size_t line; /* of the present row; the header is 1 */
+    FILE *in;
+    char *err;
+    const char *const *columns;
+    int n_columns, n_needed;
+    int at[CALIB_ROWS_CELLS_MAX]; /* where each column stands */
+    char *cells[CALIB_ROWS_CELLS_MAX];
+    char text[CALIB_ROWS_LINE_LEN];
+} calib_rows;
+
+/* Opens the file and reads its header. 0, or -1; either way calib_rows_close. file, columns and err must outlive r. */
+int calib_rows_open(calib_rows *r, const char *file, const char *const columns[], int n_columns,
+                    char err[CALIB_ERR_LEN]);
+int calib_rows_next(calib_rows *r); /* 0: a row; 1: no more; -1: error */
+void calib_rows_close(calib_rows *r);
+
+/* Of the present row; the text lives until the next. */
+const char *calib_rows_text(const calib_rows *r, int column);
+int calib_rows_uint(const calib_rows *r, int column, uint32_t min, uint32_t max, uint32_t *out);
+int calib_rows_number(const calib_rows *r, int column, double min, double max, double *out);
+int calib_rows_name(const calib_rows *r, int column, size_t len,
+                    const char **out); /* 1 to len - 1 printable bytes */
+
+/* -1 after a message about what stands in the present row. */
+int calib_rows_fail(const calib_rows *r, const char *what, const char *found, const char *expected);
+
+#endif
