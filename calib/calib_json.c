@@ -1,6 +1,6 @@
 /* calib_json.c - strict reading of JSON: every complaint names the file, the place, what was found and what
  * was expected. */
-#include "calib_int.h"
+#include "calib_json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,7 +82,7 @@ static char *read_all(const char *file, FILE *in, size_t *len, char err[CALIB_ER
         used += fread(text + used, 1, size - used, in);
         if (used < size) break;
         if (size >= CALIB_JSON_MAX_BYTES) {
-            snprintf(err, CALIB_ERR_LEN, "%s: larger than %u MiB, expected a calibration", file,
+            snprintf(err, CALIB_ERR_LEN, "%s: found a file larger than %u MiB, expected a smaller one", file,
                      CALIB_JSON_MAX_BYTES >> 20);
             free(text);
             return NULL;
@@ -155,7 +155,7 @@ int calib_json_keys(calib_json *j, const cJSON *object, const char *const *keys)
         const char *const *k = keys;
         while (*k && strcmp(*k, item->string) != 0) k++;
         size_t mark = calib_json_enter(j, item->string);
-        if (!*k) calib_json_fail(j, "unknown key, expected one of those in calib/README.md");
+        if (!*k) calib_json_fail(j, "unknown key, expected one of those of its format");
         if (*k && cJSON_GetObjectItemCaseSensitive(object, *k) != item)
             calib_json_fail(j, "key appears twice, expected each key once");
         calib_json_leave(j, mark);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "calib_int.h"
+#include "calib_json.h"
 
 int calib_rows_fail(const calib_rows *r, const char *what, const char *found, const char *expected) {
     char shown[41];
