@@ -43,7 +43,14 @@ typedef struct {
     void *progress_arg;
 } rapp_options;
 
-const char *rapp_kind_at(size_t i);           /* NULL past the last */
+typedef struct {
+    uint64_t seed;
+    uint64_t data_hash; /* of the points it was trained on, and of the priors of their models */
+    uint64_t points, models;
+    const char *program; /* version; lives until rapp_close */
+} rapp_origin;
+
+const char *rapp_kind_at(size_t i);           /* NULL past the last; the first is the default */
 const char *rapp_kind_help(const char *kind); /* one line; NULL: unknown kind */
 
 /* Trains on the points p of data with use[p] != 0 (NULL: all). Priors of models without a used point are not looked
@@ -54,6 +61,7 @@ int rapp_load(rapp_model **out, const char *path, char err[RAPP_ERR_LEN]);
 int rapp_save(const rapp_model *m, const char *path, char err[RAPP_ERR_LEN]);
 void rapp_close(rapp_model *m);
 const char *rapp_kind_of(const rapp_model *m);
+rapp_origin rapp_origin_of(const rapp_model *m);
 
 /* prior: NULL if nothing is known beforehand; a DNN that the model was trained on needs none. -1: neither. */
 int rapp_bind(rapp_bound **out, const rapp_model *m, const char *dnn, const rapp_prior *prior,

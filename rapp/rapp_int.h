@@ -15,7 +15,9 @@ typedef struct {
     /* *state is the kind's own, or NULL on error. use is never NULL. */
     int (*train)(void **state, const rapp_data *data, const unsigned char *use, const rapp_options *options,
                  char err[RAPP_ERR_LEN]);
-    /* A new JSON object, or NULL: out of memory; and back. load checks all that it reads: hostile input. */
+    /* A new JSON object, or NULL: out of memory; and back. load checks all that it reads: hostile input. Its errors
+     * begin with the place ("state: models[2].name: ..."; read by calib_json.h with file "state"); rapp.c puts the
+     * file's name before. */
     cJSON *(*save)(const void *state);
     int (*load)(void **state, const cJSON *from, char err[RAPP_ERR_LEN]);
     void (*close)(void *state); /* NULL is fine */
@@ -26,5 +28,8 @@ typedef struct {
 } rapp_kind;
 
 extern const rapp_kind rapp_kind_table, rapp_kind_roofline, rapp_kind_gat, rapp_kind_best;
+
+int rapp_fail_unknown(const char *dnn, char err[RAPP_ERR_LEN]); /* bind's answer to neither: -1 */
+int rapp_fail_memory(char err[RAPP_ERR_LEN]);                   /* -1 */
 
 #endif
