@@ -2,6 +2,7 @@
  */
 #include "calib.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ struct calib_model {
     calib_gpu_params gpu;
     double launch_ms[101];              /* by quota %, [0] unused */
     uint32_t batch[2], sm[2], quota[2]; /* measured: from, to */
+    calib_doubt doubt;
 };
 
 struct calib {
@@ -113,10 +115,11 @@ static void fill_launch(calib_model *m, const uint32_t *quota, const double *ms,
     }
 }
 
-static void load_launch(calib_json *j, calib_model *m, const cJSON *model) {
+/* Returns the number of quotas listed. */
+static int load_launch(calib_json *j, calib_model *m, const cJSON *model) {
     static const char *const keys[] = {"quota_pct", "ms", NULL};
     const cJSON *o = calib_json_object(j, model, "launch");
-    if (!o) return;
+    if (!o) return 0;
     size_t mark = calib_json_enter(j, "launch");
     calib_json_keys(j, o, keys);
     const cJSON *quotas = calib_json_array(j, o, "quota_pct", 1, CALIB_QUOTAS_MAX);
@@ -136,6 +139,7 @@ static void load_launch(calib_json *j, calib_model *m, const cJSON *model) {
         calib_json_fail(j, "quota_pct ends at %u, expected 100", quota[n - 1]);
     if (!j->failed) fill_launch(m, quota, ms, n);
     calib_json_leave(j, mark);
+    return n;
 }
 
 static void load_range(calib_json *j, uint32_t range[2], const cJSON *o, const char *key, uint32_t max) {
@@ -172,6 +176,44 @@ static void load_fit(calib_json *j, calib_facts *f, const cJSON *model) {
     calib_json_leave(j, mark);
 }
 
+/* Between and below the listed quotas f is as uncertain as at the next one above. */
+static void fill_launch_sd(calib_json *j, calib_doubt *d, const cJSON *o, const cJSON *model, int n) {
+    const cJSON *quotas =
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(model, "launch"), "quota_pct");
+    const cJSON *sds = calib_json_array(j, o, "launch_sd_pct", n, n);
+    size_t mark = calib_json_enter(j, "launch_sd_pct");
+    for (int k = 0, q = 1; sds && k < n && !j->failed; k++) {
+        double sd = calib_json_number_at(j, sds, k, 0, 1e6);
+        for (int upto = cJSON_GetArrayItem(quotas, k)->valueint; q <= upto; q++) d->launch_sd_pct[q] = sd;
+    }
+    calib_json_leave(j, mark);
+}
+
+static void load_factor(calib_json *j, calib_doubt *d, const cJSON *o) {
+    const cJSON *a = calib_json_array(j, o, "gpu_factor_ms", CALIB_FACTOR_LEN, CALIB_FACTOR_LEN);
+    size_t mark = calib_json_enter(j, "gpu_factor_ms");
+    for (int i = 0; a && i < CALIB_FACTOR_LEN; i++)
+        d->gpu_factor_ms[i] = calib_json_number_at(j, a, i, -1e6, 1e6);
+    calib_json_leave(j, mark);
+}
+
+/* Optional: numbers from another hand have none. */
+static void load_uncertainty(calib_json *j, calib_doubt *d, const cJSON *model, int n_quotas) {
+    static const char *const keys[] = {
+        "cells", "gpu_factor_ms", "launch_sd_pct", "gpu_residual_pct", "launch_residual_pct", NULL};
+    if (j->failed || !cJSON_GetObjectItemCaseSensitive(model, "uncertainty")) return;
+    const cJSON *o = calib_json_object(j, model, "uncertainty");
+    size_t mark = calib_json_enter(j, "uncertainty");
+    calib_json_keys(j, o, keys);
+    calib_json_uint(j, o, "cells", 1, UINT32_MAX);
+    load_factor(j, d, o);
+    fill_launch_sd(j, d, o, model, n_quotas);
+    d->gpu_residual_pct = calib_json_number(j, o, "gpu_residual_pct", 0, 1e6);
+    d->launch_residual_pct = calib_json_number(j, o, "launch_residual_pct", 0, 1e6);
+    d->is_known = 1;
+    calib_json_leave(j, mark);
+}
+
 static void load_facts(calib_json *j, calib_facts *f, const cJSON *model) {
     static const char *const keys[] = {"mean", "cv", NULL};
     f->weak = calib_json_bool(j, model, "weak");
@@ -190,9 +232,9 @@ static void load_facts(calib_json *j, calib_facts *f, const cJSON *model) {
 }
 
 static void load_model(calib_json *j, calib_model *m, const cJSON *root, const cJSON *o) {
-    static const char *const keys[] = {"series",   "weak",         "gpu",        "launch",    "measured",
-                                       "fit",      "weights_mib",  "memory_mib", "warmup_ms", "overhead_ms",
-                                       "noise_cv", "facts_source", NULL};
+    static const char *const keys[] = {
+        "series",      "weak",       "gpu",       "launch",      "measured", "fit",          "uncertainty",
+        "weights_mib", "memory_mib", "warmup_ms", "overhead_ms", "noise_cv", "facts_source", NULL};
     size_t mark = calib_json_enter(j, o->string);
     m->facts.name = o->string;
     calib_json_name(j, o->string);
@@ -200,9 +242,10 @@ static void load_model(calib_json *j, calib_model *m, const cJSON *root, const c
     calib_json_keys(j, o, keys);
     const char *series = calib_json_text(j, o, "series");
     load_gpu(j, &m->gpu, o);
-    load_launch(j, m, o);
+    int n_quotas = load_launch(j, m, o);
     load_measured(j, m, o);
     load_fit(j, &m->facts, o);
+    load_uncertainty(j, &m->doubt, o, n_quotas);
     load_facts(j, &m->facts, o);
     calib_json_leave(j, mark);
     if (j->failed) return;
@@ -243,7 +286,7 @@ static void load(calib_json *j, calib *c) {
     if (!j->failed) load_models(j, c);
 }
 
-static int open_root(calib **out, const char *name, cJSON *root, char err[CALIB_ERR_LEN]) {
+int calib_int_open_root(calib **out, const char *name, cJSON *root, char err[CALIB_ERR_LEN]) {
     *out = NULL;
     if (!root) return -1;
     calib *c = calloc(1, sizeof *c);
@@ -263,12 +306,16 @@ static int open_root(calib **out, const char *name, cJSON *root, char err[CALIB_
     return 0;
 }
 
+const cJSON *calib_int_root(const calib *c) {
+    return c->root;
+}
+
 int calib_open(calib **out, const char *path, char err[CALIB_ERR_LEN]) {
-    return open_root(out, path, calib_json_read(path, err), err);
+    return calib_int_open_root(out, path, calib_json_read(path, err), err);
 }
 
 int calib_open_text(calib **out, const char *name, const char *text, size_t len, char err[CALIB_ERR_LEN]) {
-    return open_root(out, name, calib_json_parse(name, text, len, err), err);
+    return calib_int_open_root(out, name, calib_json_parse(name, text, len, err), err);
 }
 
 void calib_close(calib *c) {
@@ -322,6 +369,32 @@ double calib_latency_ms(const calib_model *m, uint32_t batch, uint32_t sm_pct, u
 int calib_is_extrapolated(const calib_model *m, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
     return batch < m->batch[0] || batch > m->batch[1] || sm_pct < m->sm[0] || sm_pct > m->sm[1] ||
            quota_pct < m->quota[0] || quota_pct > m->quota[1];
+}
+
+/* sd of x'c for coefficients c with covariance L L': the length of L'x */
+static double coefficients_sd_ms(const calib_doubt *d, const double x[4]) {
+    double sum = 0;
+    for (int k = 0; k < 4; k++) {
+        double v = 0;
+        for (int i = k; i < 4; i++) v += d->gpu_factor_ms[i * (i + 1) / 2 + k] * x[i];
+        sum += v * v;
+    }
+    return sqrt(sum);
+}
+
+double calib_launch_sd_pct(const calib_model *m, uint32_t quota_pct) {
+    const calib_doubt *d = &m->doubt;
+    double chance = d->launch_sd_pct[quota_pct], form = d->launch_residual_pct;
+    return d->is_known ? sqrt(chance * chance + form * form) : -1;
+}
+
+double calib_gpu_sd_pct(const calib_model *m, uint32_t batch, uint32_t sm_pct) {
+    const calib_doubt *d = &m->doubt;
+    const double x[4] = {1, batch, 100.0 / sm_pct, batch * 100.0 / sm_pct};
+    double ms = calib_gpu_ms(m, batch, sm_pct), form = d->gpu_residual_pct;
+    if (!d->is_known || ms <= m->launch_ms[100]) return calib_launch_sd_pct(m, 100);
+    double chance = 100 * coefficients_sd_ms(d, x) / ms;
+    return sqrt(chance * chance + form * form);
 }
 
 double calib_cold_start_ms(const calib *c, const calib_model *m) {

@@ -83,6 +83,29 @@ double calib_latency_ms(const calib_model *m, uint32_t batch, uint32_t sm_pct, u
 /* 1 if (batch, sm, quota) lies outside what was measured for the model */
 int calib_is_extrapolated(const calib_model *m, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct);
 
+/* How far G and f may be off, as a standard deviation in % of them: by chance (few or noisy measurements) and by form
+ * (the model's shape is not the truth's), calib_uncertainty.h. < 0: the file does not say. */
+double calib_gpu_sd_pct(const calib_model *m, uint32_t batch, uint32_t sm_pct);
+double calib_launch_sd_pct(const calib_model *m, uint32_t quota_pct);
+
+/* A calibration as it might be as well: *out is c with the parameters of every model drawn from their uncertainty. It
+ * passes the same checks as a file does, so that G and f stay monotone, and is the caller's to close. Per model, with
+ * independent standard deviates z:
+ *
+ *     coefficients   each + scale (L z), L L' their covariance; those that fall below 0 become 0
+ *     G              all four coefficients x (1 + scale gpu_residual z)       its scale: one for the model
+ *     f(quota)       each x (1 + scale launch_sd z), then all x (1 + scale launch_residual z);
+ *                    where that makes f rise with quota, the lower quota gets the higher one's f
+ *
+ * The residuals, which differ between configurations in truth, are drawn as one factor per model: a run keeps to few
+ * configurations, and an error budget had better be too wide than too narrow. Not drawn, because nobody measured how
+ * uncertain they are: overheads, noise, memory, cold starts; models without an uncertainty stay as they are.
+ *
+ * Deterministic: a function of (seed, the model's name, the parameter), whatever other models there are. z is a sum of
+ * twelve uniforms less 6, so in -6..6, in integers; no function of libm is called: the same bits on every machine.
+ * Factors are at least 0.1. scale 1: as estimated; 0: c again. 0 <= scale <= 10. */
+int calib_perturb(calib **out, const calib *c, uint64_t seed, double scale, char err[CALIB_ERR_LEN]);
+
 /* Mean cold start of a pod of m on c's device: the sum of its stages, ms. */
 double calib_cold_start_ms(const calib *c, const calib_model *m);
 

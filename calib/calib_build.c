@@ -6,8 +6,9 @@
 #include "calib_csv.h"
 #include "calib_fit.h"
 #include "calib_int.h"
+#include "calib_uncertainty.h"
 
-enum { FACT_POINTS_MAX = 1000 };
+enum { FACT_POINTS_MAX = 1000, FEW_POINTS = 20 };
 
 typedef struct {
     calib_json json;
@@ -40,6 +41,19 @@ static void add_fit(cJSON *o, const calib_fit *f) {
     cJSON_AddNumberToObject(fit, "points", (double)f->points);
 }
 
+static void add_uncertainty(build *b, cJSON *o, const calib_fit *f, const calib_point *points, size_t n) {
+    calib_uncertainty u;
+    int rc = calib_uncertainty_estimate(&u, f, points, n);
+    if (rc < 0) calib_json_fail(&b->json, "out of memory");
+    if (rc <= 0) return;
+    cJSON *x = cJSON_AddObjectToObject(o, "uncertainty");
+    cJSON_AddNumberToObject(x, "cells", (double)u.cells);
+    add_numbers(x, "gpu_factor_ms", u.gpu_factor_ms, CALIB_FACTOR_LEN);
+    add_numbers(x, "launch_sd_pct", u.launch_sd_pct, f->n_quotas);
+    cJSON_AddNumberToObject(x, "gpu_residual_pct", u.gpu_residual_pct);
+    cJSON_AddNumberToObject(x, "launch_residual_pct", u.launch_residual_pct);
+}
+
 static void add_measured(cJSON *o, const calib_point *p, size_t n) {
     double batch[2] = {p->batch, p->batch}, sm[2] = {p->sm_pct, p->sm_pct},
            quota[2] = {p->quota_pct, p->quota_pct};
@@ -65,9 +79,10 @@ static const cJSON *fact(build *b, const cJSON *model, const char *key) {
 static void add_facts(build *b, cJSON *o, const cJSON *model) {
     static const char *const copied[] = {"memory_mib", "warmup_ms",    "overhead_ms",
                                          "noise_cv",   "facts_source", NULL};
-    double parameters = calib_json_number(&b->json, model, "parameters", 1, 1e13);
-    cJSON_AddNumberToObject(o, "weights_mib",
-                            floor(parameters * 4 / 1048576.0 * 10 + 0.5) / 10); /* float32 */
+    double parameters = calib_json_number(&b->json, model, "parameters", 1, 1e13), bytes = 4; /* float32 */
+    if (cJSON_GetObjectItemCaseSensitive(model, "parameter_bytes"))
+        bytes = calib_json_number(&b->json, model, "parameter_bytes", 0.125, 8);
+    cJSON_AddNumberToObject(o, "weights_mib", floor(parameters * bytes / 1048576.0 * 10 + 0.5) / 10);
     for (const char *const *key = copied; *key && !b->json.failed; key++) {
         const cJSON *item = fact(b, model, *key);
         if (item) cJSON_AddItemToObject(o, *key, cJSON_Duplicate(item, 1));
@@ -85,8 +100,9 @@ static void add_model(build *b, const char *name, const cJSON *model, const cali
     cJSON *o = cJSON_AddObjectToObject(b->models, name);
     const char *series = from_csv ? b->csv_series : calib_json_text(&b->json, model, "series");
     cJSON_AddStringToObject(o, "series", series);
-    cJSON_AddBoolToObject(o, "weak", !from_csv); /* points written by hand are few */
+    cJSON_AddBoolToObject(o, "weak", !from_csv || n < FEW_POINTS); /* points written by hand are few */
     add_fit(o, &fit);
+    add_uncertainty(b, o, &fit, points, n);
     add_measured(o, points, n);
     add_facts(b, o, model);
 }
@@ -135,8 +151,9 @@ static void check_facts(build *b) {
     static const char *const top[] = {"format", "device", "series", "csv_series", "defaults", "models", NULL};
     static const char *const defaults[] = {"memory_mib", "warmup_ms",    "overhead_ms",
                                            "noise_cv",   "facts_source", NULL};
-    static const char *const model[] = {"parameters",  "series",   "points",       "memory_mib", "warmup_ms",
-                                        "overhead_ms", "noise_cv", "facts_source", NULL};
+    static const char *const model[] = {
+        "parameters", "parameter_bytes", "series",   "points",       "memory_mib",
+        "warmup_ms",  "overhead_ms",     "noise_cv", "facts_source", NULL};
     calib_json *j = &b->json;
     if (!cJSON_IsObject(b->facts)) calib_json_fail(j, "expected an object");
     calib_json_keys(j, b->facts, top);
@@ -204,7 +221,8 @@ static char *print_document(const cJSON *root, const char *facts_json, char err[
     return NULL;
 }
 
-int calib_fit_files(char **json, const char *latency_csv, const char *facts_json, char err[CALIB_ERR_LEN]) {
+int calib_fit_files(char **json, size_t *n_left_out, const char *latency_csv, const char *facts_json,
+                    char err[CALIB_ERR_LEN]) {
     build b = {.json = {.file = facts_json, .err = err}};
     calib_csv csv = {.n = 0};
     *json = NULL;
@@ -217,6 +235,7 @@ int calib_fit_files(char **json, const char *latency_csv, const char *facts_json
         cJSON_Delete(root);
     }
     cJSON_Delete(facts);
+    if (n_left_out) *n_left_out = csv.n_left_out;
     calib_csv_free(&csv);
     return *json ? 0 : -1;
 }

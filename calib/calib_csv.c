@@ -1,24 +1,13 @@
-/* calib_csv.c - reads measured latencies. */
+/* calib_csv.c - measured latencies, by model. */
 #include "calib_csv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "calib_rows.h"
+#include "calib_import.h"
 
 enum { MODELS_MAX = 4096, POINTS_MAX = 100000 };
-
-typedef enum { MODEL, BATCH, SM, QUOTA, LATENCY, N_COLUMNS } column;
-
-static const char *const column_names[N_COLUMNS] = {"model", "batch", "sm_pct", "quota_pct", "latency_ms"};
-
-static int read_point(const calib_rows *r, calib_point *p) {
-    if (calib_rows_uint(r, BATCH, 1, CALIB_BATCH_MAX, &p->batch)) return -1;
-    if (calib_rows_uint(r, SM, 1, 100, &p->sm_pct)) return -1;
-    if (calib_rows_uint(r, QUOTA, 1, 100, &p->quota_pct)) return -1;
-    return calib_rows_number(r, LATENCY, 1e-3, 1e6, &p->ms);
-}
 
 /* Rows of a model mostly follow each other: look at the last one first. */
 static calib_csv_model *find_model(calib_csv *c, const char *name) {
@@ -46,14 +35,15 @@ static int append(calib_csv_model *m, const calib_point *p) {
     return 0;
 }
 
-static int read_row(const calib_rows *r, calib_csv *c) {
-    const char *name;
-    calib_point p;
-    if (calib_rows_name(r, MODEL, CALIB_CSV_NAME_LEN, &name) || read_point(r, &p)) return -1;
-    calib_csv_model *m = find_model(c, name);
-    if (!m || append(m, &p))
-        return calib_rows_fail(r, "row", name, "fewer models and points, or more memory");
-    return 0;
+/* What the fit can use: one process alone, at a batch that the simulator asks for. */
+static int add_sample(calib_csv *c, const calib_sample *s) {
+    if (s->processes != 1 || s->batch > CALIB_BATCH_MAX) {
+        c->n_left_out++;
+        return 0;
+    }
+    calib_csv_model *m = find_model(c, s->model);
+    const calib_point p = {s->batch, s->sm_pct, s->quota_pct, s->ms};
+    return m ? append(m, &p) : -1;
 }
 
 static int compare_name(const void *a, const void *b) {
@@ -62,14 +52,24 @@ static int compare_name(const void *a, const void *b) {
 
 int calib_csv_read(calib_csv *c, const char *file, char err[CALIB_ERR_LEN]) {
     *c = (calib_csv){.n = 0};
-    calib_rows r;
-    int rc = calib_rows_open(&r, file, column_names, N_COLUMNS, err);
-    while (!rc && (rc = calib_rows_next(&r)) == 0) rc = read_row(&r, c);
-    if (rc > 0 && !c->n) rc = calib_rows_fail(&r, "file", "no rows", "measurements");
-    calib_rows_close(&r);
-    if (rc < 0) return -1;
-    qsort(c->models, c->n, sizeof *c->models, compare_name);
-    return 0;
+    calib_import list = {.n = 0};
+    int rc = calib_import_read(&list, calib_importer_find("plain"), file, err);
+    for (size_t i = 0; !rc && i < list.n; i++) {
+        rc = add_sample(c, &list.samples[i]);
+        if (rc)
+            snprintf(err, CALIB_ERR_LEN,
+                     "%.300s: %s: found one too many, expected fewer models and points, or more memory", file,
+                     list.samples[i].model);
+    }
+    calib_import_free(&list);
+    if (!rc && !c->n) {
+        snprintf(err, CALIB_ERR_LEN,
+                 "%.300s: found no row of one process and a batch of 1 to %d, expected some", file,
+                 CALIB_BATCH_MAX);
+        rc = -1;
+    }
+    if (!rc) qsort(c->models, c->n, sizeof *c->models, compare_name);
+    return rc;
 }
 
 void calib_csv_free(calib_csv *c) {

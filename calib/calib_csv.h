@@ -1,5 +1,7 @@
-/* calib_csv.h - measured latencies as CSV: a header that names model, batch, sm_pct, quota_pct and latency_ms
- * (in any order, further columns ignored), one measurement per line. Strict: errors name file and line. */
+/* calib_csv.h - measured latencies by model, as fits need them: the plain layout of calib_import.h (a header that
+ * names model, batch, sm_pct, latency_ms and, where it is not 100, quota_pct; further columns ignored), one
+ * measurement per line. Strict: errors name file, line and column. Measurements that a fit cannot use (several
+ * processes in one partition, batches beyond CALIB_BATCH_MAX) are left out, and counted. */
 #ifndef CALIB_CSV_H
 #define CALIB_CSV_H
 
@@ -19,6 +21,7 @@ typedef struct {
 typedef struct {
     calib_csv_model *models; /* by name */
     size_t n;
+    size_t n_left_out; /* measurements */
 } calib_csv;
 
 /* 0, or -1 with a message; either way calib_csv_free(c). */

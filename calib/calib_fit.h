@@ -39,8 +39,10 @@ typedef struct {
 /* Fits n points of one model; they must include quota 100. 0, or -1 with a message. */
 int calib_fit_points(calib_fit *out, const calib_point *points, size_t n, char err[CALIB_ERR_LEN]);
 
-/* The whole tool: measured latencies (CSV: model,batch,sm_pct,quota_pct,latency_ms) and hand-written facts
- * (README.md) become the text of a device file, checked as calib_open checks it. The caller frees *json. */
-int calib_fit_files(char **json, const char *latency_csv, const char *facts_json, char err[CALIB_ERR_LEN]);
+/* The whole tool: measured latencies (calib_csv.h) and hand-written facts (README.md) become the text of a device
+ * file, uncertainties included (calib_uncertainty.h), checked as calib_open checks it. *n_left_out, where not NULL,
+ * counts the measurements that a fit cannot use. The caller frees *json. */
+int calib_fit_files(char **json, size_t *n_left_out, const char *latency_csv, const char *facts_json,
+                    char err[CALIB_ERR_LEN]);
 
 #endif

@@ -18,6 +18,20 @@ typedef struct {
 
 double calib_gpu_params_ms(const calib_gpu_params *g, double floor_ms, uint32_t batch, uint32_t sm_pct);
 
+enum { CALIB_FACTOR_LEN = 10 };
+
+/* What a file says of a model's uncertainty (README.md, calib_uncertainty.h) */
+typedef struct {
+    int is_known;
+    double gpu_factor_ms[CALIB_FACTOR_LEN];
+    double launch_sd_pct[101]; /* by quota %, [0] unused */
+    double gpu_residual_pct, launch_residual_pct;
+} calib_doubt;
+
+/* Takes the document, which calib_int_root shows again: it owns every text of the calib. */
+int calib_int_open_root(calib **out, const char *name, cJSON *root, char err[CALIB_ERR_LEN]);
+const cJSON *calib_int_root(const calib *c);
+
 /* From a document in memory; name stands in messages instead of a path. */
 int calib_open_text(calib **out, const char *name, const char *text, size_t len, char err[CALIB_ERR_LEN]);
 

@@ -270,8 +270,12 @@ int calib_json_is(calib_json *j, const cJSON *object, const char *key, const cha
     return wrong(j, item, key, quoted);
 }
 
-int calib_json_name(calib_json *j, const char *name) {
+int calib_name_is_good(const char *name) {
     size_t ok = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
-    if (ok && !name[ok] && ok <= 63) return 0;
+    return ok && !name[ok] && ok <= 63;
+}
+
+int calib_json_name(calib_json *j, const char *name) {
+    if (calib_name_is_good(name)) return 0;
     return calib_json_fail(j, "not a name, expected 1 to 63 letters, digits, '_', '-' or '.'");
 }

@@ -57,5 +57,6 @@ const char *calib_json_text(calib_json *j, const cJSON *object, const char *key)
 int calib_json_is(calib_json *j, const cJSON *object, const char *key, const char *expected);
 /* A key that configs use: letters, digits, '_', '-', '.'; at most 63 bytes. */
 int calib_json_name(calib_json *j, const char *name);
+int calib_name_is_good(const char *name);
 
 #endif

@@ -28,42 +28,77 @@ static int split(calib_rows *r) {
     return n;
 }
 
-/* The next line, split: the number of its cells; 0: no more; -1: error */
+/* The next line in text: 1; 0: no more; -1: error */
 static int read_line(calib_rows *r) {
     if (!fgets(r->text, sizeof r->text, r->in))
         return ferror(r->in) ? calib_rows_fail(r, "file", "a read error", "a readable file") : 0;
     r->line++;
     if (!strchr(r->text, '\n') && !feof(r->in))
         return calib_rows_fail(r, "line", r->text, "at most 1022 bytes, none of them NUL");
-    return split(r);
+    return 1;
 }
 
-static int read_header(calib_rows *r) {
-    int n = read_line(r);
-    if (n < 0) return -1;
-    if (n == 0) return calib_rows_fail(r, "file", "no rows", "a header, then measurements");
+/* "# licence: MIT"; other notes are for people. */
+static int read_note(calib_rows *r) {
+    const struct {
+        const char *key;
+        char *to;
+        size_t len;
+    } keys[] = {{"# source: ", r->series.source, sizeof r->series.source},
+                {"# licence: ", r->series.licence, sizeof r->series.licence},
+                {"# method: ", r->series.method, sizeof r->series.method}};
+    r->text[strcspn(r->text, "\r\n")] = '\0';
+    for (const char *c = r->text; *c; c++)
+        if (iscntrl((unsigned char)*c)) return calib_rows_fail(r, "note", r->text, "no control characters");
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *text = r->text + strlen(keys[i].key);
+        if (strncmp(r->text, keys[i].key, strlen(keys[i].key)) != 0) continue;
+        if (strlen(text) >= keys[i].len) return calib_rows_fail(r, "note", text, "a shorter text");
+        memcpy(keys[i].to, text, strlen(text) + 1);
+    }
+    return 0;
+}
+
+static int find_columns(calib_rows *r, int n, int n_required) {
     for (int k = 0; k < r->n_columns; k++) {
         r->at[k] = -1;
         for (int i = 0; i < n; i++)
             if (strcmp(r->cells[i], r->columns[k]) == 0) r->at[k] = i;
-        if (r->at[k] < 0) return calib_rows_fail(r, "header", r->cells[0], r->columns[k]);
+        if (r->at[k] < 0 && k < n_required) return calib_rows_fail(r, "header", r->cells[0], r->columns[k]);
         if (r->at[k] >= r->n_needed) r->n_needed = r->at[k] + 1;
     }
     return 0;
 }
 
-int calib_rows_open(calib_rows *r, const char *file, const char *const columns[], int n_columns,
-                    char err[CALIB_ERR_LEN]) {
+static int read_header(calib_rows *r, int n_required) {
+    int rc;
+    while ((rc = read_line(r)) == 1 && r->text[0] == '#')
+        if (read_note(r)) return -1;
+    if (rc < 0) return -1;
+    if (rc == 0) return calib_rows_fail(r, "file", "no rows", "a header, then measurements");
+    return find_columns(r, split(r), n_required);
+}
+
+int calib_rows_open_some(calib_rows *r, const char *file, const char *const columns[], int n_columns,
+                         int n_required, char err[CALIB_ERR_LEN]) {
     *r = (calib_rows){.file = file, .err = err, .columns = columns, .n_columns = n_columns};
     r->in = calib_file_open(file, err);
-    return r->in ? read_header(r) : -1;
+    return r->in ? read_header(r, n_required) : -1;
+}
+
+int calib_rows_open(calib_rows *r, const char *file, const char *const columns[], int n_columns,
+                    char err[CALIB_ERR_LEN]) {
+    return calib_rows_open_some(r, file, columns, n_columns, n_columns, err);
+}
+
+int calib_rows_has(const calib_rows *r, int column) {
+    return r->at[column] >= 0;
 }
 
 int calib_rows_next(calib_rows *r) {
-    int n = read_line(r);
-    if (n == 0) return 1;
-    if (n < 0) return -1;
-    return n < r->n_needed ? calib_rows_fail(r, "row", r->cells[0], "as many cells as the header") : 0;
+    int rc = read_line(r);
+    if (rc != 1) return rc ? -1 : 1;
+    return split(r) < r->n_needed ? calib_rows_fail(r, "row", r->cells[0], "as many cells as the header") : 0;
 }
 
 void calib_rows_close(calib_rows *r) {

@@ -300,8 +300,9 @@ static void refuses_bad_csv(void **state) {
         const char *text, *expected;
     } bad[] = {
         {"", "csv:0: file: found \"no rows\""},
-        {HEADER, "csv:1: file: found \"no rows\""},
-        {"model,batch,sm_pct,latency_ms\n", "csv:1: header: found \"model\", expected quota_pct"},
+        {HEADER, "csv: found no measured row"},
+        {"model,batch,sm_pct,quota_pct\n", "csv:1: header: found \"model\", expected latency_ms"},
+        {"# licence: \x1b[2J\n" HEADER "m,1,5,10,1\n", "csv:1: note: found \"# licence: ?[2J\""},
         {HEADER "m,1,5,10\n", "csv:2: row: found \"m\""},
         {HEADER "m,0,5,10,1\n", "csv:2: batch: found \"0\""},
         {HEADER "m,1,101,10,1\n", "csv:2: sm_pct: found \"101\""},
@@ -315,17 +316,17 @@ static void refuses_bad_csv(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char err[CALIB_ERR_LEN] = "", *json;
-        assert_int_equal(calib_fit_files(&json, write_csv(bad[i].text), FACTS, err), -1);
+        assert_int_equal(calib_fit_files(&json, NULL, write_csv(bad[i].text), FACTS, err), -1);
         assert_null(json);
         if (!strstr(err, bad[i].expected)) fail_msg("case %zu: %s", i, err);
     }
     char err[CALIB_ERR_LEN] = "", *json, line[3000];
     memset(line, 'x', sizeof line - 1);
     line[sizeof line - 1] = '\0';
-    assert_int_equal(calib_fit_files(&json, write_csv(line), FACTS, err), -1);
+    assert_int_equal(calib_fit_files(&json, NULL, write_csv(line), FACTS, err), -1);
     assert_non_null(strstr(err, "csv:1: line: found"));
-    assert_int_equal(calib_fit_files(&json, "no/such.csv", FACTS, err), -1);
-    assert_int_equal(calib_fit_files(&json,
+    assert_int_equal(calib_fit_files(&json, NULL, "no/such.csv", FACTS, err), -1);
+    assert_int_equal(calib_fit_files(&json, NULL,
                                      write_csv("model,batch,sm_pct,quota_pct,latency_ms\nx,1,5,100,1\n"),
                                      FACTS, err),
                      -1);
@@ -352,14 +353,14 @@ static void refuses_bad_facts(void **state) {
                      0);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char err[CALIB_ERR_LEN] = "", *json;
-        assert_int_equal(calib_fit_files(&json, csv, write_csv(bad[i].text), err), -1);
+        assert_int_equal(calib_fit_files(&json, NULL, csv, write_csv(bad[i].text), err), -1);
         assert_null(json);
         if (!strstr(err, bad[i].expected)) fail_msg("case %zu: %s", i, err);
     }
     char err[CALIB_ERR_LEN] = "", *json;
     const char *facts = write_csv(HEAD "\"defaults\": {}, \"models\": {\"b\": {\"points\": [[1, 2, 3]]}}}");
 #undef HEAD
-    assert_int_equal(calib_fit_files(&json, csv, facts, err), -1);
+    assert_int_equal(calib_fit_files(&json, NULL, csv, facts, err), -1);
     assert_non_null(strstr(err, "models.alexnet: missing"));
     unlink("test_calib.csv");
     unlink(csv);
@@ -408,7 +409,7 @@ static void shipped_comes_from_the_tool(void **state) {
     (void)state;
     if (!have_shared()) skip();
     char err[CALIB_ERR_LEN] = "", *json, *shipped = read_file(SHIPPED);
-    if (calib_fit_files(&json, LATENCY, FACTS, err)) fail_msg("%s", err);
+    if (calib_fit_files(&json, NULL, LATENCY, FACTS, err)) fail_msg("%s", err);
     assert_true(strcmp(json, shipped) == 0);
     free(json);
     free(shipped);
