@@ -16,6 +16,7 @@ int cli_compare(int argc, char **argv); /* cli_compare.c */
 int cli_figures(int argc, char **argv); /* cli_figures.c */
 int cli_trace(int argc, char **argv);   /* cli_trace.c */
 int cli_calib(int argc, char **argv);   /* cli_calib.c */
+int cli_rapp(int argc, char **argv);    /* cli_rapp.c */
 int cli_policy(int argc, char **argv);  /* cli_policy.c */
 int cli_bench(int argc, char **argv);   /* cli_bench.c */
 

@@ -35,6 +35,13 @@ _hassim_value() {
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         ;;
     "trace --format" | "trace -f") _hassim_words "azure2019 azure2021 csv" ;;
+    "rapp --by") _hassim_words "config model" ;;
+    "rapp --kind" | "rapp -k") _hassim_words "$("${call[0]}" rapp --help 2>/dev/null | sed -n 's/^    \([a-z]*\) .*/\1/p')" ;;
+    "rapp -o" | "rapp --output") _hassim_files '*' ;;
+    "rapp --data" | "rapp -d")
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        ;;
     "calib --facts" | "calib -f") _hassim_files '*.json' ;;
     "bench --engine" | "bench -e") _hassim_words "islands global" ;;
     "bench --policy" | "bench -p") _hassim_policies ;;
@@ -53,6 +60,7 @@ _hassim_argument() {
         COMPREPLY+=("${files[@]}")
         ;;
     "calib fit") _hassim_files '*.csv' ;;
+    "rapp eval" | "rapp predict") _hassim_files '*.json' ;;
     calib*) _hassim_files '*.json' ;;
     compare | figures | report) _hassim_files '*.db' ;;
     trace*) _hassim_files '*' ;;

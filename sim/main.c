@@ -17,6 +17,7 @@ static const command commands[] = {
     {"figures", cli_figures, "draw an experiment's figures (gnuplot)"},
     {"trace", cli_trace, "info, generate: look at traces, make synthetic ones"},
     {"calib", cli_calib, "info, fit: what the simulator knows about GPUs and models"},
+    {"rapp", cli_rapp, "train, eval, cv, predict: latency predictors, and how good they are"},
     {"policy", cli_policy, "list, new, test: the policies, and yours among them"},
     {"bench", cli_bench, "replay: how fast the engine is"},
 };
