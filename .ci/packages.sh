@@ -27,6 +27,8 @@ for group; do
         need libgsl-dev pkg-config --exists gsl
         need libsqlite3-dev pkg-config --exists sqlite3
         need libcjson-dev pkg-config --exists libcjson
+        need zlib1g-dev pkg-config --exists zlib
+        need libzstd-dev pkg-config --exists libzstd
         ;;
     figures)
         need gnuplot-nox command -v gnuplot

@@ -255,11 +255,13 @@ static void free_joined(joined *join) {
 static int read_joined(joined *join, const char *path, const char *mean, const char *weight, char *err) {
     if (access(path, F_OK) && errno == ENOENT) return 0;
     trace_lines lines;
-    if (trace_lines_open(&lines, path, err)) return -1;
-    int rc = trace_lines_next(&lines, err);
+    int rc = trace_lines_open(&lines, path, err);
+    if (!rc) rc = trace_lines_next(&lines, err);
+    if (rc < 0) goto done;
     if (rc == 0) rc = trace_fail(err, "%s: found an empty file, expected a header line", path);
     if (rc == 1) rc = read_joined_header(join, &lines, mean, weight, err);
     while (!rc && (rc = trace_lines_next(&lines, err)) == 1) rc = read_joined_row(join, &lines, err);
+done:
     trace_lines_close(&lines);
     return rc;
 }
@@ -299,15 +301,33 @@ static void join_memory(trace_file *file, const joined *join) {
     }
 }
 
-/* The path of a file beside invocations, its name's start replaced; NULL when the name does not start so. */
+static const char *const suffixes[] = {"", ".gz",
+                                       ".zst"}; /* of a file beside this one; it may be packed otherwise */
+enum { N_SUFFIXES = sizeof suffixes / sizeof suffixes[0] };
+
+static size_t without_suffix(const char *name) {
+    size_t len = strlen(name);
+    for (size_t i = 1; i < N_SUFFIXES; i++) {
+        size_t n = strlen(suffixes[i]);
+        if (len > n && !strcmp(name + len - n, suffixes[i])) return len - n;
+    }
+    return len;
+}
+
+/* The path of a file beside invocations, its name's start replaced; NULL when the name does not start so. Where
+ * none is there, with any suffix, a path that is not. */
 static char *sibling_of(const char *path, const char *start, const char *replacement) {
     const char *slash = strrchr(path, '/');
     size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
     if (strncmp(path + folder, start, strlen(start))) return NULL;
     const char *rest = path + folder + strlen(start);
-    size_t size = folder + strlen(replacement) + strlen(rest) + 1;
+    size_t size = folder + strlen(replacement) + strlen(rest) + sizeof ".zst";
     char *sibling = malloc(size);
-    if (sibling) snprintf(sibling, size, "%.*s%s%s", (int)folder, path, replacement, rest);
+    for (size_t i = 0; sibling && i < N_SUFFIXES; i++) {
+        snprintf(sibling, size, "%.*s%s%.*s%s", (int)folder, path, replacement, (int)without_suffix(rest),
+                 rest, suffixes[i]);
+        if (!access(sibling, F_OK) || errno != ENOENT) break;
+    }
     return sibling;
 }
 

@@ -22,12 +22,6 @@ static const trace_reader *reader_of(const char *format, char *err) {
     return NULL;
 }
 
-static bool is_compressed(const trace_lines *lines) {
-    size_t n = (size_t)(lines->end - lines->begin);
-    return (n >= 2 && !memcmp(lines->begin, "\x1f\x8b", 2)) ||
-           (n >= 4 && !memcmp(lines->begin, "\x28\xb5\x2f\xfd", 4));
-}
-
 /* Reads the header line. With the format given it only has to begin as that format's does. */
 static const trace_reader *read_header(trace_lines *lines, const char *format, char *err) {
     const trace_reader *wanted = format ? reader_of(format, err) : NULL;
@@ -35,10 +29,6 @@ static const trace_reader *read_header(trace_lines *lines, const char *format, c
     int rc = trace_lines_next(lines, err);
     if (rc == 0) trace_fail(err, "%s: found an empty file, expected a header line", lines->path);
     if (rc != 1) return NULL;
-    if (is_compressed(lines)) {
-        trace_fail(err, "%s:1: found compressed data, expected text: decompress it first", lines->path);
-        return NULL;
-    }
     for (size_t i = 0; i < N_READERS; i++) {
         size_t n = strlen(readers[i].header);
         bool matches =
@@ -163,11 +153,10 @@ static int rank_functions(trace_file *file, char *err) {
 int trace_open(trace_file **out, const char *format, const char *path, char err[TRACE_ERR_LEN]) {
     *out = NULL;
     trace_lines lines;
-    if (trace_lines_open(&lines, path, err)) return -1;
     int rc = -1;
     trace_file *file = NULL;
-    const trace_reader *reader = read_header(&lines, format, err);
-    if (!reader) goto done;
+    const trace_reader *reader = NULL;
+    if (trace_lines_open(&lines, path, err) || !(reader = read_header(&lines, format, err))) goto done;
     file = calloc(1, sizeof *file);
     if (!file) {
         trace_fail(err, "out of memory");

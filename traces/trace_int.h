@@ -8,6 +8,7 @@
 #define TRACE_INT_H
 
 #include "trace.h"
+#include "trace_input.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ int trace_grow(void **array, size_t *capacity, size_t n, size_t size, char *err)
  * byte at end can be read and is neither a digit nor a comma, so that scanners need no bound. */
 typedef struct {
     const char *path;
-    int fd;
+    trace_input *input;
     char *buffer;
     size_t used, capacity, next; /* the next line starts at buffer + next */
     bool at_end;
@@ -33,6 +34,7 @@ typedef struct {
     const char *begin, *end;
 } trace_lines;
 
+/* Close it, whether opening succeeded or not. */
 int trace_lines_open(trace_lines *lines, const char *path, char *err);
 int trace_lines_next(trace_lines *lines, char *err); /* 1: a line, 0: the end, -1 */
 void trace_lines_close(trace_lines *lines);

@@ -1,13 +1,9 @@
 /* trace_lines.c - a text file line by line, strict scanners, and messages that say where. */
 #include "trace_int.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { BUFFER_START = 1 << 20, LINE_MAX_BYTES = 1 << 26, NAME_MAX_BYTES = 1024 };
 
@@ -33,28 +29,15 @@ int trace_grow(void **array, size_t *capacity, size_t n, size_t size, char *err)
     return 0;
 }
 
-static int check_regular(const trace_lines *lines, char *err) {
-    struct stat st;
-    if (fstat(lines->fd, &st)) return trace_fail(err, "%s: %s", lines->path, strerror(errno));
-    if (S_ISREG(st.st_mode)) return 0;
-    return trace_fail(err, "%s: found a %s, expected a regular file", lines->path,
-                      S_ISDIR(st.st_mode) ? "directory" : "device or pipe");
-}
-
 int trace_lines_open(trace_lines *lines, const char *path, char *err) {
-    *lines = (trace_lines){.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-    if (lines->fd < 0) return trace_fail(err, "%s: found %s, expected a regular file", path, strerror(errno));
-    if (check_regular(lines, err) ||
-        trace_grow((void **)&lines->buffer, &lines->capacity, BUFFER_START, 1, err)) {
-        trace_lines_close(lines);
-        return -1;
-    }
-    return 0;
+    *lines = (trace_lines){.path = path};
+    if (trace_input_open(&lines->input, path, err)) return -1;
+    return trace_grow((void **)&lines->buffer, &lines->capacity, BUFFER_START, 1, err);
 }
 
 void trace_lines_close(trace_lines *lines) {
-    if (lines->fd >= 0) close(lines->fd);
-    lines->fd = -1;
+    trace_input_close(lines->input);
+    lines->input = NULL;
     free(lines->buffer);
     lines->buffer = NULL;
 }
@@ -69,12 +52,11 @@ static int refill(trace_lines *lines, char *err) {
         return trace_fail(err, "%s:%llu: a line of more than %d bytes", lines->path,
                           (unsigned long long)lines->line + 1, LINE_MAX_BYTES);
     if (trace_grow((void **)&lines->buffer, &lines->capacity, left + BUFFER_START / 2, 1, err)) return -1;
-    ssize_t got;
-    do got = read(lines->fd, lines->buffer + left, lines->capacity - left - 1);
-    while (got < 0 && errno == EINTR);
-    if (got < 0) return trace_fail(err, "%s: %s", lines->path, strerror(errno));
+    size_t got;
+    if (trace_input_read(lines->input, lines->buffer + left, lines->capacity - left - 1, &got, err))
+        return -1;
     lines->at_end = got == 0;
-    lines->used += (size_t)got;
+    lines->used += got;
     lines->buffer[lines->used] = '\n'; /* a last line without its end; and the scanners' stop */
     return 0;
 }

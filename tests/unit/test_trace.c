@@ -232,8 +232,8 @@ static void bad_files_are_refused_with_their_place(void **state) {
         {"azure2019", HEAD2019 "o,a,f,http,1000000000,0,0\no,a,f,q,1000000000,0,0\n",
          "duplicate rows add up"},
         {"azure2019", HEAD2019 "o,a\n", ":2:4:"},
-        {NULL, "\x1f\x8b\x08 and so on\n", "decompress it first"},
-        {NULL, "\x28\xb5\x2f\xfd and so on\n", "decompress it first"},
+        {NULL, "\x1f\x8b\x08 and so on\n", "damaged gzip stream"},
+        {NULL, "\x28\xb5\x2f\xfd and so on\n", "damaged zstd stream"},
     };
     sample_dir dir;
     sample_open(&dir);
