@@ -1,7 +1,7 @@
 /* trace.h - who calls what, when: trace files, and lazy sources of arrivals.
  *
- * Two things live here. A `trace_file` is an opened input (Azure Functions 2019 minute counts, Azure
- * Functions 2021 invocations, plain time,function CSV): a table of functions with their counts or times. A
+ * Two things live here. A `trace_file` is an opened input (counts per minute or second, recorded arrivals with or
+ * without a size, from any of TRACE_FORMATS, compressed or not): a table of functions with their counts or times. A
  * `trace_source` gives the arrival times of ONE simulated function, in order, block by block; it draws them
  * lazily from a file's function or from a synthetic shape, and nothing is stored per request.
  *
@@ -27,12 +27,15 @@
 typedef struct trace_file trace_file;
 typedef struct trace_source trace_source;
 
+#define TRACE_FORMATS "azure2019|azure2021|azure-llm2023|azure-llm2024|invitro|seconds|csv|packed"
+
 /* How a minute's count becomes arrivals. */
 typedef enum {
     TRACE_UNIFORM, /* uniform order statistics: a Poisson process given its count */
     TRACE_EVEN,    /* n per minute at gaps of 60 s / n, at a phase of the gap drawn once per function */
     TRACE_BURSTY,  /* three clusters of one second, one somewhere in each third of the minute, a third of the
-                      arrivals expected in each; Poisson within */
+                      arrivals expected in each; Poisson within. All of them, where counts are per second: 60 times
+                      as short */
 } trace_within;
 
 typedef enum {
@@ -49,7 +52,7 @@ typedef enum {
 typedef struct {
     const trace_file *file; /* NULL: synthetic */
     size_t index;           /* which function of the file */
-    trace_within within;    /* minute counts only */
+    trace_within within;    /* counts only */
     double scale;           /* multiplies a file's rate, >= 0; 1 = as recorded. Counts become floor(n * scale
                                + u), u drawn once per minute; a recorded arrival becomes floor(scale + u)
                                arrivals at its time, u drawn once per arrival */
@@ -72,6 +75,7 @@ typedef struct {             /* one function of a file */
     uint64_t count;          /* invocations in the file */
     double mean_duration_ms; /* < 0: unknown (no durations file, or no row: a known defect); 0 as recorded */
     double mean_memory_mib; /* < 0: unknown. Where the file gives memory per application: the application's */
+    double mean_size; /* of a request, in the file's unit (tokens, or what the file counts); < 0: no sizes */
 } trace_function;
 
 /* Known defects of the real files, counted. */
@@ -85,16 +89,25 @@ typedef struct {
     uint64_t disagreeing_counts; /* functions whose count in the durations file differs from the sum of their
                                     minutes, or that only the durations file has: the minutes are replayed */
     uint64_t early_arrivals;     /* invocations that began before the trace did: they arrive at 0 */
+    uint64_t simultaneous;       /* arrivals of a function at the very ns of another of it: kept, both */
+    uint64_t zero_size;          /* requests of size 0: their size becomes 1 */
 } trace_defects;
 
-/* Opens path and reads it whole. *out is NULL on error. format:
- *   "azure2019"  HashOwner,HashApp,HashFunction,Trigger,1,2,...: counts per minute. invocations*.csv is joined
- *                with durations*.csv and memory*.csv beside it, where they are there (same rest of the name), and
- *                invocations_per_function_md.anon.dNN.csv with function_durations_percentiles.anon.dNN.csv and
- *                app_memory_percentiles.anon.dNN.csv
- *   "azure2021"  app,func,end_timestamp,duration (s): arrives at end - duration
- *   "csv"        time_s,function
- *   NULL         guessed from the header line */
+/* Opens path, plain, gzip or zstd (by its first bytes, whatever its name), and reads it whole. *out is NULL on error.
+ * format:
+ *   "azure2019"      HashOwner,HashApp,HashFunction,Trigger,1,2,...: counts per minute. invocations*.csv is joined with
+ *                    durations*.csv and memory*.csv beside it, where they are there (same rest of the name, but for .gz
+ *                    or .zst), and invocations_per_function_md.anon.dNN.csv with
+ *                    function_durations_percentiles.anon.dNN.csv and app_memory_percentiles.anon.dNN.csv
+ *   "azure2021"      app,func,end_timestamp,duration (s): arrives at end - duration
+ *   "azure-llm2023"  TIMESTAMP,ContextTokens,GeneratedTokens: one function "requests", size = tokens in and out; time 0
+ *                    is the earliest timestamp
+ *   "azure-llm2024"  the same with a zone after the time
+ *   "invitro"        as azure2019, path a folder or its invocations.csv; durations and memory must be there
+ *   "seconds"        requests, then a count per line: one function "requests", counts per second
+ *   "csv"            time_s,function or time_s,function,size (or time for time_s); size a whole number
+ *   "packed"         what `hassim trace import` wrote (trace_packed.h): mapped, not read
+ *   NULL             guessed from the first line */
 int trace_open(trace_file **out, const char *format, const char *path, char err[TRACE_ERR_LEN]);
 void trace_close(trace_file *file);
 const char *trace_format_of(const trace_file *file);
@@ -119,6 +132,9 @@ int trace_source_open(trace_source **out, const trace_spec *spec, uint64_t seed,
 /* Writes up to cap (>= 1) next arrival times to ns; returns how many, 0 at the end and ever after. The times
  * do not depend on how the calls are cut. */
 size_t trace_source_next(trace_source *source, int64_t *ns, size_t cap);
+/* The same, and each request's work: its size over the mean size of its function in the file, so that the mean work of
+ * a whole trace is 1. 1 for all where there are no sizes. */
+size_t trace_source_next_work(trace_source *source, int64_t *ns, double *work, size_t cap);
 void trace_source_close(trace_source *source);
 
 #endif

@@ -44,8 +44,8 @@ static int scan_count(const trace_lines *lines, const char **at, uint32_t *count
     uint64_t n = 0;
     if (**at != ',') return trace_scan_comma(lines, at, err);
     *at = c;
-    for (; *c >= '0' && *c <= '9' && n <= TRACE_MAX_MINUTE; c++) n = n * 10 + (uint64_t)(*c - '0');
-    if (n > TRACE_MAX_MINUTE) return trace_fail_at(lines, *at, "a count of at most 1000000000", err);
+    for (; *c >= '0' && *c <= '9' && n <= TRACE_MAX_BIN; c++) n = n * 10 + (uint64_t)(*c - '0');
+    if (n > TRACE_MAX_BIN) return trace_fail_at(lines, *at, "a count of at most 1000000000", err);
     if (c == *at || (c < lines->end && *c != ','))
         return trace_fail_at(lines, *at, "a whole number >= 0", err);
     *count = (uint32_t)n;
@@ -99,7 +99,7 @@ static int scan_identity(trace_file *file, invocations *in, const trace_lines *l
 }
 
 static bool same_counts(const trace_file *file, size_t a, size_t b) {
-    const uint8_t *x = file->counts + a, *y = file->counts + b;
+    const uint8_t *x = file->bytes + a, *y = file->bytes + b;
     int64_t minute_x = -1, minute_y = -1;
     uint32_t n_x = 0, n_y = 0;
     bool more_x, more_y;
@@ -116,23 +116,24 @@ static int merge_row(trace_file *file, uint32_t fn, trace_row old, bool same_tri
                      char *err) {
     file->defects.duplicate_rows++;
     if (same_trigger && same_counts(file, old.data, file->rows[fn].data)) {
-        file->counts_used = file->rows[fn].data;
+        file->bytes_used = file->rows[fn].data;
         file->rows[fn] = old;
         return 0;
     }
     uint64_t *sum = calloc(n_minutes, sizeof *sum);
     if (!sum) return trace_fail(err, "out of memory");
+    file->data = file->bytes;
     trace_add_minutes(file, fn, sum, n_minutes);
-    file->counts_used = file->rows[fn].data;
+    file->bytes_used = file->rows[fn].data;
     file->rows[fn].data = old.data;
     trace_add_minutes(file, fn, sum, n_minutes);
     int rc = trace_counts_begin(file, fn, n_minutes, err);
     int64_t last = -1;
     for (uint32_t m = 0; m < n_minutes && !rc; m++) {
         if (!sum[m]) continue;
-        if (sum[m] > TRACE_MAX_MINUTE)
+        if (sum[m] > TRACE_MAX_BIN)
             rc = trace_fail(err, "duplicate rows add up to %llu in minute %u, expected at most %d",
-                            (unsigned long long)sum[m], m + 1, TRACE_MAX_MINUTE);
+                            (unsigned long long)sum[m], m + 1, TRACE_MAX_BIN);
         else
             trace_counts_put(file, fn, m - last, (uint32_t)sum[m]);
         last = m;
@@ -157,6 +158,7 @@ static int read_invocation_row(trace_file *file, invocations *in, const trace_li
 
 static int read_invocations(trace_file *file, trace_lines *lines, char *err) {
     invocations in = {0};
+    file->bin_ns = MINUTE_NS;
     int rc = read_minutes(lines, &in.n_minutes, err);
     while (!rc && (rc = trace_lines_next(lines, err)) == 1) rc = read_invocation_row(file, &in, lines, err);
     file->span_ns = in.n_minutes * MINUTE_NS;
@@ -340,7 +342,13 @@ static int join_sibling(trace_file *file, const char *path, const char *mean, co
     return rc;
 }
 
-int trace_azure2019_read(trace_file *file, trace_lines *lines, char *err) {
+static int check_there(const char *path, const char *beside, const char *what, char *err) {
+    if (path && !access(path, F_OK)) return 0;
+    return trace_fail(err, "%s: found no %s file beside it, expected one (format azure2019 does without)",
+                      beside, what);
+}
+
+int trace_azure2019_join(trace_file *file, trace_lines *lines, bool joined_only, char *err) {
     static const char *const names[][3] = {{"invocations_per_function_md.anon.",
                                             "function_durations_percentiles.anon.",
                                             "app_memory_percentiles.anon."},
@@ -352,11 +360,20 @@ int trace_azure2019_read(trace_file *file, trace_lines *lines, char *err) {
         durations = sibling_of(lines->path, names[i][0], names[i][1]);
         memory = durations ? sibling_of(lines->path, names[i][0], names[i][2]) : NULL;
     }
-    if (durations && memory) {
+    if (joined_only)
+        rc = check_there(durations, lines->path, "durations", err) ||
+                     check_there(memory, lines->path, "memory", err)
+                 ? -1
+                 : 0;
+    if (durations && memory && !rc) {
         rc = join_sibling(file, durations, "Average", "Count", join_durations, err);
         if (!rc) rc = join_sibling(file, memory, "AverageAllocatedMb", "SampleCount", join_memory, err);
     }
     free(durations);
     free(memory);
     return rc;
+}
+
+int trace_azure2019_read(trace_file *file, trace_lines *lines, char *err) {
+    return trace_azure2019_join(file, lines, false, err);
 }

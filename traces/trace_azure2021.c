@@ -2,6 +2,9 @@
  * seconds. */
 #include "trace_int.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 static void add_duration(trace_row *row, int64_t duration_ns) {
     row->duration_ms = (row->duration_ms < 0 ? 0 : row->duration_ms) + (double)duration_ns * 1e-6;
 }
@@ -28,7 +31,11 @@ static int read_row(trace_file *file, const trace_lines *lines, trace_arrival *a
 }
 
 int trace_azure2021_read(trace_file *file, trace_lines *lines, char *err) {
-    if (trace_read_arrivals(file, lines, "app,func,end_timestamp,duration", read_row, err)) return -1;
-    for (size_t i = 0; i < file->keys.n; i++) file->rows[i].duration_ms /= (double)file->rows[i].count;
-    return 0;
+    trace_arrivals arrivals = {0};
+    int rc = trace_scan_end(lines, lines->begin + strlen("app,func,end_timestamp,duration"), err);
+    if (!rc) rc = trace_arrivals_read(file, lines, &arrivals, read_row, err);
+    if (!rc) rc = trace_arrivals_set(file, &arrivals, err);
+    free(arrivals.items);
+    for (size_t i = 0; i < file->keys.n && !rc; i++) file->rows[i].duration_ms /= (double)file->rows[i].count;
+    return rc;
 }

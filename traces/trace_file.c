@@ -3,43 +3,56 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
-/* A new format: one line here, and its read function in a file of its own. */
+/* A new format: a line here, its name in TRACE_FORMATS, and its read function in a file of its own. Of formats with
+ * the same header the first is guessed. */
 static const trace_reader readers[] = {
     {"azure2019", "HashOwner,HashApp,HashFunction,Trigger,", trace_azure2019_read},
     {"azure2021", "app,func,end_timestamp,duration", trace_azure2021_read},
+    {"azure-llm2023", "TIMESTAMP,ContextTokens,GeneratedTokens", trace_azure_llm_read},
+    {"azure-llm2024", "TIMESTAMP,ContextTokens,GeneratedTokens", trace_azure_llm_read},
+    {"invitro", "HashOwner,HashApp,HashFunction,Trigger,", trace_invitro_read},
+    {"seconds", "requests", trace_seconds_read},
     {"csv", "time_s,function", trace_csv_read},
+    {"csv", "time,function", trace_csv_read},
 };
 enum { N_READERS = sizeof readers / sizeof readers[0] };
 
-static const trace_reader *reader_of(const char *format, char *err) {
-    for (size_t i = 0; i < N_READERS; i++)
-        if (!strcmp(format, readers[i].format)) return &readers[i];
-    char known[128] = "";
-    for (size_t i = 0, n = 0; i < N_READERS; i++)
-        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", readers[i].format);
-    trace_fail(err, "trace format \"%s\" is unknown, expected one of: %s", format, known);
-    return NULL;
+/* Whether it is one of TRACE_FORMATS. */
+static bool is_known(const char *format) {
+    size_t n = strlen(format);
+    for (const char *at = TRACE_FORMATS; at; at = strchr(at, '|')) {
+        at += *at == '|';
+        if (!strncmp(at, format, n) && (at[n] == '|' || !at[n])) return n > 0;
+    }
+    return false;
 }
 
-/* Reads the header line. With the format given it only has to begin as that format's does. */
+static int check_format(const char *format, char *err) {
+    if (!format || is_known(format)) return 0;
+    char known[] = TRACE_FORMATS;
+    for (char *c = known; (c = strchr(c, '|')); *c = ' ') continue;
+    return trace_fail(err, "trace format \"%.40s\" is unknown, expected one of: %s", format, known);
+}
+
+/* Reads the header line. With the format given it has to begin as that format's does. */
 static const trace_reader *read_header(trace_lines *lines, const char *format, char *err) {
-    const trace_reader *wanted = format ? reader_of(format, err) : NULL;
-    if (format && !wanted) return NULL;
+    const char *header = NULL;
     int rc = trace_lines_next(lines, err);
     if (rc == 0) trace_fail(err, "%s: found an empty file, expected a header line", lines->path);
     if (rc != 1) return NULL;
+    size_t len = (size_t)(lines->end - lines->begin);
     for (size_t i = 0; i < N_READERS; i++) {
+        if (format && strcmp(format, readers[i].format)) continue;
+        if (!header) header = readers[i].header;
         size_t n = strlen(readers[i].header);
-        bool matches =
-            (size_t)(lines->end - lines->begin) >= n && !memcmp(lines->begin, readers[i].header, n);
-        if (matches && (!wanted || wanted == &readers[i])) return &readers[i];
+        if (len >= n && !memcmp(lines->begin, readers[i].header, n)) return &readers[i];
     }
-    char expected[96];
-    snprintf(expected, sizeof expected, "a header line \"%s...\"",
-             wanted ? wanted->header : "of a known format");
-    trace_fail_at(lines, lines->begin, wanted ? expected : "the header line of azure2019, azure2021 or csv",
-                  err);
+    char expected[96] = "the header line of a known format: see traces/README.md";
+    if (format) snprintf(expected, sizeof expected, "a header line \"%s...\"", header);
+    trace_fail_at(lines, lines->begin, expected, err);
     return NULL;
 }
 
@@ -49,79 +62,43 @@ int trace_file_add(trace_file *file, const char *key, size_t len, size_t name_le
     if (!*is_new) return 0;
     if (trace_grow((void **)&file->rows, &file->rows_capacity, file->keys.n, sizeof *file->rows, err))
         return -1;
-    file->rows[*fn] = (trace_row){.duration_ms = -1, .memory_mib = -1, .name = (uint32_t)(len - name_len)};
+    file->rows[*fn] =
+        (trace_row){.duration_ms = -1, .memory_mib = -1, .mean_size = -1, .name = (uint32_t)(len - name_len)};
     return 0;
 }
 
-static uint8_t *put_digits(uint8_t *at, uint64_t value) {
+uint8_t *trace_put_digits(uint8_t *at, uint64_t value) {
     for (; value >= 128; value >>= 7) *at++ = (uint8_t)(value | 128);
     *at++ = (uint8_t)value;
     return at;
 }
 
-int trace_counts_begin(trace_file *file, uint32_t fn, size_t n_minutes, char *err) {
-    enum { MINUTE_BYTES_MAX = 3 + 5 }; /* distance below 2^21, count below 2^32 */
-    file->rows[fn].data = file->counts_used;
+enum { BIN_BYTES_MAX = 4 + 5 }; /* distance below 2^28, count below 2^32 */
+
+int trace_counts_begin(trace_file *file, uint32_t fn, size_t n_bins, char *err) {
+    file->rows[fn].data = file->bytes_used;
     file->rows[fn].count = 0;
-    file->rows[fn].max_minute = 0;
-    return trace_grow((void **)&file->counts, &file->counts_capacity,
-                      file->counts_used + MINUTE_BYTES_MAX * n_minutes + 1, 1, err);
+    file->rows[fn].max_bin = 0;
+    return trace_grow((void **)&file->bytes, &file->bytes_capacity,
+                      file->bytes_used + BIN_BYTES_MAX * n_bins + 1, 1, err);
+}
+
+int trace_counts_room(trace_file *file, char *err) {
+    return trace_grow((void **)&file->bytes, &file->bytes_capacity, file->bytes_used + BIN_BYTES_MAX + 1, 1,
+                      err);
 }
 
 void trace_counts_put(trace_file *file, uint32_t fn, int64_t distance, uint32_t count) {
     trace_row *row = &file->rows[fn];
-    uint8_t *at = file->counts + file->counts_used;
+    uint8_t *at = file->bytes + file->bytes_used;
     row->count += count;
-    if (count > row->max_minute) row->max_minute = count;
-    at = put_digits(put_digits(at, (uint64_t)distance), count);
-    file->counts_used = (size_t)(at - file->counts);
+    if (count > row->max_bin) row->max_bin = count;
+    at = trace_put_digits(trace_put_digits(at, (uint64_t)distance), count);
+    file->bytes_used = (size_t)(at - file->bytes);
 }
 
 void trace_counts_end(trace_file *file) {
-    file->counts[file->counts_used++] = 0;
-}
-
-static int compare_ns(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Counting sort by function, then by time within each where the file was not in order. */
-static int set_times(trace_file *file, const trace_arrival *arrivals, size_t n, char *err) {
-    int64_t *times = malloc((n + 1) * sizeof *times);
-    if (!times) return trace_fail(err, "out of memory");
-    for (size_t i = 0; i < n; i++) {
-        file->rows[arrivals[i].fn].count++;
-        file->defects.disordered_rows += i && arrivals[i].ns < arrivals[i - 1].ns;
-        if (arrivals[i].ns >= file->span_ns) file->span_ns = arrivals[i].ns;
-    }
-    size_t at = 0;
-    for (size_t f = 0; f < file->keys.n; f++) {
-        file->rows[f].data = at;
-        at += file->rows[f].count;
-    }
-    for (size_t i = 0; i < n; i++) times[file->rows[arrivals[i].fn].data++] = arrivals[i].ns;
-    for (size_t f = 0; f < file->keys.n; f++) {
-        trace_row *row = &file->rows[f];
-        row->data -= row->count;
-        if (file->defects.disordered_rows) qsort(times + row->data, row->count, sizeof *times, compare_ns);
-    }
-    file->times = times;
-    return 0;
-}
-
-int trace_read_arrivals(trace_file *file, trace_lines *lines, const char *header,
-                        trace_read_arrival *read_row, char *err) {
-    trace_arrival *arrivals = NULL;
-    size_t n = 0, capacity = 0;
-    int rc = trace_scan_end(lines, lines->begin + strlen(header), err);
-    while (!rc && (rc = trace_lines_next(lines, err)) == 1) {
-        rc = trace_grow((void **)&arrivals, &capacity, n + 1, sizeof *arrivals, err);
-        if (!rc) rc = read_row(file, lines, &arrivals[n++], err);
-    }
-    if (!rc) rc = set_times(file, arrivals, n, err);
-    free(arrivals);
-    return rc;
+    file->bytes[file->bytes_used++] = 0;
 }
 
 typedef struct {
@@ -150,27 +127,63 @@ static int rank_functions(trace_file *file, char *err) {
     return 0;
 }
 
+/* The text formats: what comes after their header line is each reader's. */
+static int read_text(trace_file *file, const char *format, const char *path, char *err) {
+    trace_lines lines;
+    const trace_reader *reader = NULL;
+    int rc = trace_lines_open(&lines, path, err);
+    if (!rc && !(reader = read_header(&lines, format, err))) rc = -1;
+    if (!rc) {
+        file->format = reader->format;
+        file->is_guessed = !format;
+        rc = reader->read(file, &lines, err);
+    }
+    if (!rc && !file->keys.n)
+        rc = trace_fail(err, "%s: found no row after the header, expected at least one", path);
+    file->data = file->bytes;
+    trace_lines_close(&lines);
+    return rc;
+}
+
+static int read_packed(trace_file *file, const char *path, char *err) {
+    trace_input *input;
+    if (trace_input_open(&input, path, err)) return -1;
+    int rc = trace_packed_read(file, input, path, err);
+    trace_input_close(input);
+    return rc;
+}
+
+static int read_any(trace_file *file, const char *format, const char *path, char *err) {
+    bool is_packed = format && !strcmp(format, "packed");
+    if (!format && trace_packed_detect(path, &is_packed, err)) return -1;
+    return is_packed ? read_packed(file, path, err) : read_text(file, format, path, err);
+}
+
+char *trace_path_in(const char *folder, const char *name) {
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path) snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+static bool is_folder(const char *path) {
+    struct stat st;
+    return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
 int trace_open(trace_file **out, const char *format, const char *path, char err[TRACE_ERR_LEN]) {
     *out = NULL;
-    trace_lines lines;
-    int rc = -1;
-    trace_file *file = NULL;
-    const trace_reader *reader = NULL;
-    if (trace_lines_open(&lines, path, err) || !(reader = read_header(&lines, format, err))) goto done;
-    file = calloc(1, sizeof *file);
-    if (!file) {
-        trace_fail(err, "out of memory");
-        goto done;
+    if (check_format(format, err)) return -1;
+    trace_file *file = calloc(1, sizeof *file);
+    char *inside = NULL;
+    int rc = file ? 0 : trace_fail(err, "out of memory");
+    if (!rc && format && !strcmp(format, "invitro") && is_folder(path)) {
+        rc = (inside = trace_path_in(path, "invocations.csv")) ? 0 : trace_fail(err, "out of memory");
+        path = inside;
     }
-    file->format = reader->format;
-    if (reader->read(file, &lines, err)) goto done;
-    if (!file->keys.n) {
-        trace_fail(err, "%s: found no row after the header, expected at least one", path);
-        goto done;
-    }
-    rc = rank_functions(file, err);
-done:
-    trace_lines_close(&lines);
+    if (!rc) rc = read_any(file, format, path, err);
+    if (!rc) rc = rank_functions(file, err);
+    free(inside);
     if (rc)
         trace_close(file);
     else
@@ -183,8 +196,9 @@ void trace_close(trace_file *file) {
     trace_names_free(&file->keys);
     free(file->rows);
     free(file->by_rank);
-    free(file->counts);
-    free(file->times);
+    free(file->bytes);
+    free(file->provenance);
+    if (file->map) munmap(file->map, file->map_size);
     free(file);
 }
 
@@ -201,7 +215,8 @@ trace_function trace_function_at(const trace_file *file, size_t index) {
     return (trace_function){.name = trace_names_at(&file->keys, (uint32_t)index) + row->name,
                             .count = row->count,
                             .mean_duration_ms = row->duration_ms,
-                            .mean_memory_mib = row->memory_mib};
+                            .mean_memory_mib = row->memory_mib,
+                            .mean_size = row->mean_size};
 }
 
 trace_defects trace_defects_of(const trace_file *file) {
@@ -212,19 +227,23 @@ int64_t trace_span_ns(const trace_file *file) {
     return file->span_ns;
 }
 
+static void add_arrivals(const trace_file *file, const trace_row *row, uint64_t *counts, size_t n_minutes) {
+    trace_walk walk = trace_walk_of(file, row);
+    while (trace_walk_next(&walk) && (size_t)(walk.ns / MINUTE_NS) < n_minutes) counts[walk.ns / MINUTE_NS]++;
+}
+
 void trace_add_minutes(const trace_file *file, size_t index, uint64_t *counts, size_t n_minutes) {
     const trace_row *row = &file->rows[index];
-    if (file->times) {
-        for (size_t i = 0; i < row->count; i++) {
-            size_t minute = (size_t)(file->times[row->data + i] / MINUTE_NS);
-            if (minute < n_minutes) counts[minute]++;
-        }
+    if (!file->bin_ns) {
+        add_arrivals(file, row, counts, n_minutes);
         return;
     }
-    const uint8_t *at = file->counts + row->data;
-    int64_t minute = -1;
+    const uint8_t *at = file->data + row->data;
+    size_t bins = (size_t)(MINUTE_NS / file->bin_ns); /* in a minute */
+    int64_t bin = -1;
     uint32_t count;
-    while (trace_counts_next(&at, &minute, &count) && (size_t)minute < n_minutes) counts[minute] += count;
+    while (trace_counts_next(&at, &bin, &count) && (size_t)bin / bins < n_minutes)
+        counts[(size_t)bin / bins] += count;
 }
 
 static int select_name(const trace_file *file, const char *prefix, size_t *index, char *err) {

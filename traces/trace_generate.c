@@ -217,13 +217,6 @@ static void put_function(const file_set *set, const trace_generate_spec *spec, u
     put_percentiles(set->files[MEMORY], mean_mb, spread_mb, sizeof spread_mb / sizeof spread_mb[0]);
 }
 
-static char *join_path(const char *directory, const char *name) {
-    size_t size = strlen(directory) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path) snprintf(path, size, "%s/%s", directory, name);
-    return path;
-}
-
 static int set_open(file_set *set, const char *directory, char *err) {
     static const char *const names[N_FILES][2] = {{"invocations.csv", ".invocations.csv.part"},
                                                   {"durations.csv", ".durations.csv.part"},
@@ -231,8 +224,8 @@ static int set_open(file_set *set, const char *directory, char *err) {
     if (mkdir(directory, 0777) && errno != EEXIST)
         return trace_fail(err, "%s: found %s, expected a folder or room for one", directory, strerror(errno));
     for (int i = 0; i < N_FILES; i++) {
-        set->paths[i] = join_path(directory, names[i][0]);
-        set->parts[i] = join_path(directory, names[i][1]);
+        set->paths[i] = trace_path_in(directory, names[i][0]);
+        set->parts[i] = trace_path_in(directory, names[i][1]);
         if (!set->paths[i] || !set->parts[i]) return trace_fail(err, "out of memory");
         set->files[i] = fopen(set->parts[i], "wx");
         if (!set->files[i] && errno == EEXIST)

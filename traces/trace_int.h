@@ -1,8 +1,9 @@
 /* trace_int.h - inside traces/: what a format's reader works with, and how the counts are kept.
  *
- * A new format is one file with a `read` function and one line in trace_file.c's table. `read` takes lines
- * from a trace_lines, adds functions with trace_file_add, then gives each its minute counts
- * (trace_counts_begin, _put, _end) or says how one row becomes an arrival (trace_read_arrivals).
+ * A new format is one file with a `read` function, one line in trace_file.c's table and its name in TRACE_FORMATS.
+ * `read` takes lines from a trace_lines, adds functions with trace_file_add, then gives each its counts
+ * (trace_counts_begin, _put, _end; file->bin_ns says per how long) or says how one row becomes an arrival
+ * (trace_arrivals_read, _set).
  */
 #ifndef TRACE_INT_H
 #define TRACE_INT_H
@@ -14,13 +15,18 @@
 #include <stdio.h>
 
 #define MINUTE_NS         INT64_C(60000000000)
-#define TRACE_MAX_MINUTE  1000000000 /* arrivals in one minute, of a file or after scaling */
+#define SECOND_NS         INT64_C(1000000000)
+#define TRACE_MAX_BIN     1000000000 /* arrivals in one bin (a minute, a second), of a file or after scaling */
 #define TRACE_MINUTES_MAX 527040     /* a year */
+#define TRACE_YEAR_NS     (TRACE_MINUTES_MAX * MINUTE_NS)
 
 /* Writes the message, returns -1. */
 int trace_fail(char *err, const char *format, ...);
 /* Makes room for at least n elements of the given size; capacity doubles. */
 int trace_grow(void **array, size_t *capacity, size_t n, size_t size, char *err);
+
+/* "folder/name", to be freed; NULL: no memory. */
+char *trace_path_in(const char *folder, const char *name);
 
 /* A text file, line by line, through one buffer. begin..end is the line without its end (LF or CRLF); the
  * byte at end can be read and is neither a digit nor a comma, so that scanners need no bound. */
@@ -48,6 +54,8 @@ int trace_scan_name(const trace_lines *lines, const char **at,
                     char *err); /* not empty, printable, no quotes */
 /* Seconds since the trace began, at most TRACE_MINUTES_MAX minutes, in ns. */
 int trace_scan_time(const trace_lines *lines, const char **at, int64_t *ns, char *err);
+/* A whole number from 0 to most (at most 10^18). */
+int trace_scan_whole(const trace_lines *lines, const char **at, uint64_t most, uint64_t *value, char *err);
 /* A decimal number >= 0 (exponent allowed) in units of 10^-decimals, rounded to nearest. */
 int trace_scan_decimal(const trace_lines *lines, const char **at, int decimals, int64_t *value, char *err);
 
@@ -69,26 +77,38 @@ void trace_names_free(trace_names *names);
 
 typedef struct {
     uint64_t count;
-    size_t data; /* minute counts: offset into counts; arrivals: index into times */
+    size_t data; /* offset into the file's data */
     double duration_ms, memory_mib;
-    uint32_t max_minute; /* most in one minute; for minute counts only */
-    uint32_t name;       /* where the name starts in its key */
+    double mean_size; /* < 0: without sizes */
+    uint32_t max_bin; /* most in one bin; for counts only */
+    uint32_t name;    /* where the name starts in its key */
 } trace_row;
 
-/* Counts are kept as bytes: for each minute that has any, the distance to the previous such minute (from -1
- * at first), then the count, both base 128, low digits first; distance 0 ends a function. A day of a real
- * trace has few busy minutes and small counts: mostly 2 bytes per busy minute. */
+/* What a function did is kept as bytes, of numbers in base 128, low digits first, all but the last byte + 128.
+ *
+ * Counts (bin_ns > 0): for each bin (a minute, a second) that has any, the distance to the previous such bin (from -1
+ * at first), then the count; distance 0 ends a function. A day of a real trace has few busy minutes and small
+ * counts: mostly 2 bytes per busy minute.
+ * Arrivals (bin_ns 0): for each, the ns since the previous one (since 0 at first), then, where the file has sizes,
+ * its size. Mostly 3 to 5 bytes, at most 8, for the time; 1 or 2 for the size. The same bytes are the packed
+ * format's (trace_packed.h), mapped and never copied. */
 struct trace_file {
     const char *format;
+    bool is_guessed; /* the format, by the header line */
     trace_names keys;
     trace_row *rows;
     size_t rows_capacity;
     uint32_t *by_rank;
-    uint8_t *counts;
-    size_t counts_used, counts_capacity;
-    int64_t *times;
+    const uint8_t *data; /* bytes, or inside the map */
+    uint8_t *bytes;
+    size_t bytes_used, bytes_capacity;
+    void *map; /* of a packed file */
+    size_t map_size;
+    int64_t bin_ns;
+    bool is_sized;
     int64_t span_ns;
     trace_defects defects;
+    char *provenance; /* of a packed file */
 };
 
 /* The key identifies a function; its name is the last name_len bytes. */
@@ -98,17 +118,25 @@ int trace_file_add(trace_file *file, const char *key, size_t len, size_t name_le
 int trace_counts_begin(trace_file *file, uint32_t fn, size_t n_minutes, char *err);
 void trace_counts_put(trace_file *file, uint32_t fn, int64_t distance, uint32_t count);
 void trace_counts_end(trace_file *file);
+/* Room for one more put, and for the end: where the number of bins is not known before. */
+int trace_counts_room(trace_file *file, char *err);
 
 typedef struct {
     int64_t ns;
-    uint32_t fn;
+    uint32_t fn, size;
 } trace_arrival;
+typedef struct {
+    trace_arrival *items;
+    size_t n, capacity;
+} trace_arrivals;
 typedef int trace_read_arrival(trace_file *file, const trace_lines *lines, trace_arrival *arrival, char *err);
-/* One arrival per row after the header, which must be this; in any order. */
-int trace_read_arrivals(trace_file *file, trace_lines *lines, const char *header,
+/* One arrival per row to the end of the file, in any order. */
+int trace_arrivals_read(trace_file *file, trace_lines *lines, trace_arrivals *arrivals,
                         trace_read_arrival *read_row, char *err);
+/* Gives them to their functions, in order of time; arrivals is used up, and freed whatever happens. */
+int trace_arrivals_set(trace_file *file, trace_arrivals *arrivals, char *err);
 
-static inline uint64_t trace_counts_digits(const uint8_t **at) {
+static inline uint64_t trace_digits(const uint8_t **at) {
     uint64_t value = *(*at)++;
     if (value < 128) return value;
     value &= 127;
@@ -119,12 +147,36 @@ static inline uint64_t trace_counts_digits(const uint8_t **at) {
     }
 }
 
-/* Start with minute -1; false at the end. */
-static inline bool trace_counts_next(const uint8_t **at, int64_t *minute, uint32_t *count) {
-    uint64_t distance = trace_counts_digits(at);
+uint8_t *trace_put_digits(uint8_t *at, uint64_t value);
+
+/* Start with bin -1; false at the end. */
+static inline bool trace_counts_next(const uint8_t **at, int64_t *bin, uint32_t *count) {
+    uint64_t distance = trace_digits(at);
     if (!distance) return false;
-    *minute += (int64_t)distance;
-    *count = (uint32_t)trace_counts_digits(at);
+    *bin += (int64_t)distance;
+    *count = (uint32_t)trace_digits(at);
+    return true;
+}
+
+/* The arrivals of a row, one by one. */
+typedef struct {
+    const uint8_t *at;
+    uint64_t left;
+    int64_t ns;
+    uint32_t size; /* 1 where the file has none */
+    bool is_sized;
+} trace_walk;
+
+static inline trace_walk trace_walk_of(const trace_file *file, const trace_row *row) {
+    return (trace_walk){
+        .at = file->data + row->data, .left = row->count, .size = 1, .is_sized = file->is_sized};
+}
+
+static inline bool trace_walk_next(trace_walk *walk) {
+    if (!walk->left) return false;
+    walk->left--;
+    walk->ns += (int64_t)trace_digits(&walk->at);
+    if (walk->is_sized) walk->size = (uint32_t)trace_digits(&walk->at);
     return true;
 }
 
@@ -136,7 +188,15 @@ typedef struct {
 
 int trace_azure2019_read(trace_file *file, trace_lines *lines, char *err);
 int trace_azure2021_read(trace_file *file, trace_lines *lines, char *err);
+int trace_azure_llm_read(trace_file *file, trace_lines *lines, char *err);
+int trace_invitro_read(trace_file *file, trace_lines *lines, char *err);
+/* Counts, joined with the durations and memory beside them; unless joined_only, where they are there. */
+int trace_azure2019_join(trace_file *file, trace_lines *lines, bool joined_only, char *err);
+int trace_seconds_read(trace_file *file, trace_lines *lines, char *err);
 int trace_csv_read(trace_file *file, trace_lines *lines, char *err);
+/* Whether the file, unpacked, begins as a packed trace does. */
+int trace_packed_detect(const char *path, bool *is_packed, char *err);
+int trace_packed_read(trace_file *file, trace_input *input, const char *path, char *err);
 
 /* A source is a struct that begins with this one. `next` writes what there is, up to cap; once it has written
  * less, it is not called again. */
@@ -144,6 +204,8 @@ struct trace_source {
     size_t (*next)(trace_source *source, int64_t *ns, size_t cap);
     uint64_t key; /* of DRAW_ARRIVAL */
     int64_t end_ns;
+    size_t (*next_work)(trace_source *source, int64_t *ns, double *work,
+                        size_t cap); /* NULL: all work is 1 */
 };
 
 /* One per kind: allocates, or fails with a message about the spec. */

@@ -183,9 +183,25 @@ int trace_scan_decimal(const trace_lines *lines, const char **at, int decimals, 
     return 0;
 }
 
+int trace_scan_whole(const trace_lines *lines, const char **at, uint64_t most, uint64_t *value, char *err) {
+    const char *c = *at;
+    uint64_t n = 0;
+    for (; is_digit(*c) && n <= most; c++) n = n * 10 + (uint64_t)(*c - '0');
+    if (n > most) {
+        char expected[64];
+        snprintf(expected, sizeof expected, "a whole number of at most %llu", (unsigned long long)most);
+        return trace_fail_at(lines, *at, expected, err);
+    }
+    if (c == *at || (c < lines->end && *c != ','))
+        return trace_fail_at(lines, *at, "a whole number >= 0", err);
+    *value = n;
+    *at = c;
+    return 0;
+}
+
 int trace_scan_time(const trace_lines *lines, const char **at, int64_t *ns, char *err) {
     const char *start = *at;
     if (trace_scan_decimal(lines, at, 9, ns, err)) return -1;
-    if (*ns < TRACE_MINUTES_MAX * MINUTE_NS) return 0;
+    if (*ns < TRACE_YEAR_NS) return 0;
     return trace_fail_at(lines, start, "seconds since the trace began, less than 31622400 (a year)", err);
 }

@@ -1,4 +1,4 @@
-/* trace_minutes.c - a function's minute counts as arrivals, lazily.
+/* trace_minutes.c - a function's counts per minute (or per second: all is the same) as arrivals, lazily.
  *
  * The n arrivals of a minute are n independent uniform positions, in order. They are never all held: a minute
  * with many is halved, the left half's share being the number of ones among n random bits - exactly binomial
@@ -22,6 +22,7 @@ typedef struct {
     const uint8_t *counts; /* the next busy minute */
     uint64_t shape_key, minute_key;
     int64_t minute; /* of the file */
+    int64_t bin_ns; /* what is called a minute here may be a second */
     int64_t offset_ns;
     double scale;
     uint32_t cell, n, given; /* number within its depth; its arrivals; how many of them were given */
@@ -126,19 +127,20 @@ static void give_uniform(const minutes_source *s, int64_t start_ns, int64_t *ns,
     const uint64_t *x = draw_cell(s, scratch, take);
     for (uint32_t i = 0; i < take; i++) {
         int64_t position = (int64_t)((left | x[i] >> s->depth) >> 11);
-        ns[i] = start_ns + (int64_t)((double)position * ((double)MINUTE_NS * 0x1p-53));
+        ns[i] = start_ns + (int64_t)((double)position * ((double)s->bin_ns * 0x1p-53));
     }
 }
 
 /* Uniform positions, taken through the inverse of the clusters' distribution: each cluster has a third. */
 static void give_bursty(const minutes_source *s, int64_t start_ns, int64_t *ns, uint32_t take) {
     uint64_t key = draw_bits(s->shape_key, (uint64_t)s->minute);
-    double starts_ns[3];
-    for (uint32_t c = 0; c < 3; c++) starts_ns[c] = 20e9 * c + 19e9 * draw_unit(draw_bits(key, c + 1));
+    int64_t third_ns = s->bin_ns / 3;
+    double starts_ns[3], third = (double)third_ns, room = third - third / 20;
+    for (uint32_t c = 0; c < 3; c++) starts_ns[c] = third * c + room * draw_unit(draw_bits(key, c + 1));
     give_uniform(s, 0, ns, take);
     for (uint32_t i = 0; i < take; i++) {
-        int64_t cluster = ns[i] / (MINUTE_NS / 3);
-        double within = (double)(ns[i] % (MINUTE_NS / 3)) / 20; /* 20 s to the cluster's 1 s */
+        int64_t cluster = ns[i] / third_ns < 2 ? ns[i] / third_ns : 2;
+        double within = (double)(ns[i] - cluster * third_ns) / 20; /* a cluster is a twentieth of its third */
         ns[i] = start_ns + (int64_t)(starts_ns[cluster] + within);
     }
 }
@@ -147,11 +149,11 @@ static void give_bursty(const minutes_source *s, int64_t start_ns, int64_t *ns, 
 static void give_even(const minutes_source *s, int64_t start_ns, int64_t *ns, uint32_t take) {
     double phase = (double)(draw_bits(s->shape_key, UINT64_MAX) >> 44) * 0x1p-20;
     for (uint32_t i = 0; i < take; i++)
-        ns[i] = start_ns + (int64_t)(((double)(s->given + i) + phase) * (double)MINUTE_NS / s->n);
+        ns[i] = start_ns + (int64_t)(((double)(s->given + i) + phase) * (double)s->bin_ns / s->n);
 }
 
 static uint32_t give(minutes_source *s, int64_t *ns, size_t cap) {
-    int64_t start_ns = s->minute * MINUTE_NS - s->offset_ns;
+    int64_t start_ns = s->minute * s->bin_ns - s->offset_ns;
     uint32_t take = s->n - s->given;
     if (take > CELL_MAX) take = CELL_MAX;
     if (take > cap) take = (uint32_t)cap;
@@ -180,7 +182,7 @@ static size_t minutes_next(trace_source *base, int64_t *ns, size_t cap) {
         if (s->given == s->n) {
             s->given = 0;
             if (!next_cell(s) && !next_minute(s)) break;
-            if (s->minute * MINUTE_NS - s->offset_ns >= base->end_ns) break;
+            if (s->minute * s->bin_ns - s->offset_ns >= base->end_ns) break;
             continue;
         }
         uint32_t got = give(s, ns + n, cap - n);
@@ -198,7 +200,7 @@ static void skip_minutes_before(minutes_source *s) {
     const uint8_t *next = s->counts;
     int64_t minute = s->minute;
     uint32_t count;
-    while (trace_counts_next(&next, &minute, &count) && (minute + 1) * MINUTE_NS <= s->offset_ns) {
+    while (trace_counts_next(&next, &minute, &count) && (minute + 1) * s->bin_ns <= s->offset_ns) {
         s->counts = next;
         s->minute = minute;
     }
@@ -206,19 +208,20 @@ static void skip_minutes_before(minutes_source *s) {
 
 int trace_minutes_open(trace_source **out, const trace_spec *spec, uint64_t seed, uint32_t fn, char *err) {
     const trace_row *row = &spec->file->rows[spec->index];
-    double most = row->max_minute * spec->scale;
+    double most = row->max_bin * spec->scale;
     if (spec->within > TRACE_BURSTY)
         return trace_fail(err, "within is %d, expected one of trace_within", (int)spec->within);
-    if (!(most <= TRACE_MAX_MINUTE))
-        return trace_fail(err, "scale %g makes %g arrivals in a minute, expected at most %d", spec->scale,
-                          most, TRACE_MAX_MINUTE);
+    if (!(most <= TRACE_MAX_BIN))
+        return trace_fail(err, "scale %g makes %g arrivals in a %s, expected at most %d", spec->scale, most,
+                          spec->file->bin_ns == MINUTE_NS ? "minute" : "second", TRACE_MAX_BIN);
     size_t depths = most + 1 > CELL_MAX ? DEPTH_MAX + 1 : 0;
     minutes_source *s = calloc(1, sizeof *s + depths * sizeof s->right[0]);
     if (!s) return trace_fail(err, "out of memory");
-    s->base = (trace_source){minutes_next, draw_key(seed, fn, DRAW_ARRIVAL), spec->duration_ns};
-    s->counts = spec->file->counts + row->data;
+    s->base = (trace_source){minutes_next, draw_key(seed, fn, DRAW_ARRIVAL), spec->duration_ns, NULL};
+    s->counts = spec->file->data + row->data;
     s->shape_key = draw_key(seed, fn, DRAW_SHAPE);
     s->minute = -1;
+    s->bin_ns = spec->file->bin_ns;
     s->offset_ns = (int64_t)(spec->offset_s * 1e9);
     s->scale = spec->scale;
     s->within = (uint8_t)spec->within;

@@ -8,54 +8,55 @@
 
 typedef struct {
     trace_source base;
-    const int64_t *times, *stop;
+    trace_walk walk; /* at the arrival to give */
     int64_t offset_ns;
-    double scale;
-    uint64_t ordinal; /* of the arrival at times, in the file */
+    double scale, per_size;
+    uint64_t ordinal; /* of that arrival, in the file */
     uint64_t copies;  /* of it, still to give */
-    bool drawn;       /* copies is set */
+    bool is_over;
 } times_source;
 
-static size_t times_next(trace_source *base, int64_t *ns, size_t cap) {
+/* To the next arrival, and how many times it is given. */
+static void advance(times_source *s) {
+    s->ordinal++;
+    s->is_over = !trace_walk_next(&s->walk) || s->walk.ns - s->offset_ns >= s->base.end_ns;
+    if (!s->is_over) s->copies = (uint64_t)(s->scale + draw_unit(draw_bits(s->base.key, s->ordinal)));
+}
+
+static size_t times_next_work(trace_source *base, int64_t *ns, double *work, size_t cap) {
     times_source *s = (times_source *)base;
     size_t n = 0;
-    while (n < cap && s->times < s->stop && *s->times - s->offset_ns < base->end_ns) {
-        if (!s->drawn) s->copies = (uint64_t)(s->scale + draw_unit(draw_bits(base->key, s->ordinal)));
-        s->drawn = true;
-        for (; n < cap && s->copies; s->copies--) ns[n++] = *s->times - s->offset_ns;
-        if (s->copies) break;
-        s->times++;
-        s->ordinal++;
-        s->drawn = false;
+    while (!s->is_over) {
+        double share = (double)s->walk.size * s->per_size;
+        for (; n < cap && s->copies; s->copies--, n++) {
+            ns[n] = s->walk.ns - s->offset_ns;
+            if (work) work[n] = share;
+        }
+        if (s->copies || n == cap) break;
+        advance(s);
     }
     return n;
 }
 
-static const int64_t *first_at_or_after(const int64_t *times, uint64_t n, int64_t ns) {
-    uint64_t low = 0;
-    while (low < n) {
-        uint64_t middle = low + (n - low) / 2;
-        if (times[middle] < ns)
-            low = middle + 1;
-        else
-            n = middle;
-    }
-    return times + low;
+static size_t times_next(trace_source *base, int64_t *ns, size_t cap) {
+    return times_next_work(base, ns, NULL, cap);
 }
 
 int trace_times_open(trace_source **out, const trace_spec *spec, uint64_t seed, uint32_t fn, char *err) {
     const trace_row *row = &spec->file->rows[spec->index];
-    if (spec->scale > TRACE_MAX_MINUTE)
-        return trace_fail(err, "scale is %g, expected at most %d", spec->scale, TRACE_MAX_MINUTE);
+    if (spec->scale > TRACE_MAX_BIN)
+        return trace_fail(err, "scale is %g, expected at most %d", spec->scale, TRACE_MAX_BIN);
     times_source *s = calloc(1, sizeof *s);
     if (!s) return trace_fail(err, "out of memory");
-    const int64_t *times = spec->file->times + row->data;
-    s->base = (trace_source){times_next, draw_key(seed, fn, DRAW_ARRIVAL), spec->duration_ns};
+    s->base = (trace_source){times_next, draw_key(seed, fn, DRAW_ARRIVAL), spec->duration_ns, NULL};
+    if (spec->file->is_sized) s->base.next_work = times_next_work;
     s->offset_ns = (int64_t)(spec->offset_s * 1e9);
-    s->times = first_at_or_after(times, row->count, s->offset_ns);
-    s->stop = times + row->count;
-    s->ordinal = (uint64_t)(s->times - times);
     s->scale = spec->scale;
+    s->per_size = spec->file->is_sized ? 1 / row->mean_size : 1;
+    s->walk = trace_walk_of(spec->file, row);
+    s->ordinal = UINT64_MAX; /* before the first */
+    do advance(s);
+    while (!s->is_over && s->walk.ns < s->offset_ns);
     *out = &s->base;
     return 0;
 }
@@ -77,8 +78,8 @@ int trace_source_open(trace_source **out, const trace_spec *spec, uint64_t seed,
         return trace_fail(err, "duration_ns is %lld, expected >= 0", (long long)spec->duration_ns);
     if (!spec->file) return trace_shape_open(out, spec, seed, fn, err);
     if (check_file_spec(spec, err)) return -1;
-    return spec->file->times ? trace_times_open(out, spec, seed, fn, err)
-                             : trace_minutes_open(out, spec, seed, fn, err);
+    return spec->file->bin_ns ? trace_minutes_open(out, spec, seed, fn, err)
+                              : trace_times_open(out, spec, seed, fn, err);
 }
 
 static size_t ended_next(trace_source *source, int64_t *ns, size_t cap) {
@@ -86,9 +87,25 @@ static size_t ended_next(trace_source *source, int64_t *ns, size_t cap) {
     return 0;
 }
 
+static void end(trace_source *source) {
+    source->next = ended_next;
+    source->next_work = NULL;
+}
+
 size_t trace_source_next(trace_source *source, int64_t *ns, size_t cap) {
     size_t n = source->next(source, ns, cap);
-    if (n < cap) source->next = ended_next;
+    if (n < cap) end(source);
+    return n;
+}
+
+size_t trace_source_next_work(trace_source *source, int64_t *ns, double *work, size_t cap) {
+    if (!source->next_work) {
+        size_t n = trace_source_next(source, ns, cap);
+        for (size_t i = 0; i < n; i++) work[i] = 1;
+        return n;
+    }
+    size_t n = source->next_work(source, ns, work, cap);
+    if (n < cap) end(source);
     return n;
 }
 

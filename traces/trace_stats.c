@@ -22,7 +22,7 @@ trace_minute_stats trace_stats_of(const uint64_t *counts, size_t n_minutes) {
     return stats;
 }
 
-/* Minute counts end with a minute, arrivals lie inside their last one. */
+/* Counts end with a bin, arrivals lie inside their last one. */
 size_t trace_stats_minutes(const trace_file *file) {
-    return file->times ? (size_t)(file->span_ns / MINUTE_NS) + 1 : (size_t)(file->span_ns / MINUTE_NS);
+    return (size_t)((file->span_ns - (file->bin_ns ? 1 : 0)) / MINUTE_NS) + 1;
 }

@@ -195,7 +195,7 @@ static void bad_files_are_refused_with_their_place(void **state) {
         {NULL, "", "expected a header line"},
         {NULL, "\n", ":1:1: found the end of the line"},
         {NULL, "a,b,c\n1,2,3\n", ":1:1: found \"a\", expected the header line of"},
-        {"tsv", HEADCSV "1,f\n", "\"tsv\" is unknown, expected one of: azure2019, azure2021, csv"},
+        {"tsv", HEADCSV "1,f\n", "\"tsv\" is unknown, expected one of: azure2019 azure2021 azure-llm2023"},
         {"azure2019", HEADCSV "1,f\n", ":1:1:"},
         {"csv", HEADCSV, "no row after the header"},
         {"csv", "time_s,function,more\n", ":1:16:"},
