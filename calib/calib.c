@@ -11,8 +11,7 @@
 struct calib_model {
     calib_facts facts;
     calib_gpu_params gpu;
-    double launch_ms[101];              /* by quota %, [0] unused */
-    uint32_t batch[2], sm[2], quota[2]; /* measured: from, to */
+    double launch_ms[101]; /* by quota %, [0] unused */
     calib_doubt doubt;
 };
 
@@ -142,24 +141,25 @@ static int load_launch(calib_json *j, calib_model *m, const cJSON *model) {
     return n;
 }
 
-static void load_range(calib_json *j, uint32_t range[2], const cJSON *o, const char *key, uint32_t max) {
+static void load_range(calib_json *j, uint32_t *from, uint32_t *to, const cJSON *o, const char *key,
+                       uint32_t max) {
     const cJSON *a = calib_json_array(j, o, key, 2, 2);
     if (!a) return;
     size_t mark = calib_json_enter(j, key);
-    range[0] = calib_json_uint_at(j, a, 0, 1, max);
-    range[1] = calib_json_uint_at(j, a, 1, range[0], max);
+    *from = calib_json_uint_at(j, a, 0, 1, max);
+    *to = calib_json_uint_at(j, a, 1, *from, max);
     calib_json_leave(j, mark);
 }
 
-static void load_measured(calib_json *j, calib_model *m, const cJSON *model) {
+static void load_measured(calib_json *j, calib_facts *f, const cJSON *model) {
     static const char *const keys[] = {"batch", "sm_pct", "quota_pct", NULL};
     const cJSON *o = calib_json_object(j, model, "measured");
     if (!o) return;
     size_t mark = calib_json_enter(j, "measured");
     calib_json_keys(j, o, keys);
-    load_range(j, m->batch, o, "batch", CALIB_BATCH_MAX);
-    load_range(j, m->sm, o, "sm_pct", 100);
-    load_range(j, m->quota, o, "quota_pct", 100);
+    load_range(j, &f->batch_min, &f->batch_max, o, "batch", CALIB_BATCH_MAX);
+    load_range(j, &f->sm_min_pct, &f->sm_max_pct, o, "sm_pct", 100);
+    load_range(j, &f->quota_min_pct, &f->quota_max_pct, o, "quota_pct", 100);
     calib_json_leave(j, mark);
 }
 
@@ -243,7 +243,7 @@ static void load_model(calib_json *j, calib_model *m, const cJSON *root, const c
     const char *series = calib_json_text(j, o, "series");
     load_gpu(j, &m->gpu, o);
     int n_quotas = load_launch(j, m, o);
-    load_measured(j, m, o);
+    load_measured(j, &m->facts, o);
     load_fit(j, &m->facts, o);
     load_uncertainty(j, &m->doubt, o, n_quotas);
     load_facts(j, &m->facts, o);
@@ -367,8 +367,9 @@ double calib_latency_ms(const calib_model *m, uint32_t batch, uint32_t sm_pct, u
 }
 
 int calib_is_extrapolated(const calib_model *m, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
-    return batch < m->batch[0] || batch > m->batch[1] || sm_pct < m->sm[0] || sm_pct > m->sm[1] ||
-           quota_pct < m->quota[0] || quota_pct > m->quota[1];
+    const calib_facts *f = &m->facts;
+    return batch < f->batch_min || batch > f->batch_max || sm_pct < f->sm_min_pct || sm_pct > f->sm_max_pct ||
+           quota_pct < f->quota_min_pct || quota_pct > f->quota_max_pct;
 }
 
 /* sd of x'c for coefficients c with covariance L L': the length of L'x */

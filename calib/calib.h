@@ -60,6 +60,7 @@ typedef struct { /* the facts about one model; its latency is asked by function 
     const char *source, *licence, *method, *date; /* of the latencies */
     const char *facts_source;                     /* of overhead, noise, memory, warm-up */
     double fit_median_pct, fit_p90_pct;           /* quantiles of the error whose mean is fit_mape_pct */
+    uint32_t batch_min, batch_max, sm_min_pct, sm_max_pct, quota_min_pct, quota_max_pct; /* measured */
 } calib_facts;
 
 /* Loads and checks a device file. *out is NULL on error (-1, message in err). */

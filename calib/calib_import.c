@@ -29,11 +29,11 @@ const calib_importer *calib_importer_find(const char *name) {
 
 int calib_import_read(calib_import *to, const calib_importer *importer, const char *file,
                       char err[CALIB_ERR_LEN]) {
-    size_t before = to->n;
+    size_t before = to->n + to->n_unmeasured;
     to->series = (calib_series){.source = ""};
     if (importer->read(to, file, err)) return -1;
-    if (to->n > before) return 0;
-    snprintf(err, CALIB_ERR_LEN, "%.300s: found no measured row, expected at least one", file);
+    if (to->n + to->n_unmeasured > before) return 0;
+    snprintf(err, CALIB_ERR_LEN, "%.300s: found no rows, expected measurements", file);
     return -1;
 }
 

@@ -15,14 +15,16 @@ enum { N_COEF = 4, P_MAX = N_COEF + 100 };
 
 static const double NOISE = 0.05; /* the fit's scale of the Cauchy weights */
 static const double DETERMINED =
-    1e-7; /* smaller eigenvalues, of the largest, are directions without points */
+    1e-7;                           /* smaller eigenvalues, of the largest, are directions without points */
+static const double SDS_FROM_0 = 2; /* nearer to 0 a coefficient is held */
 static const double SD_OF_MEAN = 1.2533; /* sd / mean absolute deviation of a normal */
 
 typedef struct {
     const calib_fit *fit;
     const calib_point *points;
     size_t n, p, cells;
-    size_t *order; /* of points, cell by cell */
+    int held[N_COEF]; /* coefficients taken as known */
+    size_t *order;    /* of points, cell by cell */
     gsl_matrix *a, *b, *cov;
     double sum[P_MAX]; /* of w r J over a cell */
     double squares;    /* sum of w r r */
@@ -53,7 +55,7 @@ static void look_at(const estimate *e, const calib_point *p, row *x) {
     x->is_gpu = gpu > launch;
     x->from = x->is_gpu ? 0 : N_COEF + k;
     x->to = x->is_gpu ? N_COEF : N_COEF + k + 1;
-    for (size_t i = 0; i < N_COEF; i++) x->j[i] = unit[i] / gpu;
+    for (size_t i = 0; i < N_COEF; i++) x->j[i] = e->held[i] ? 0 : unit[i] / gpu;
     if (!x->is_gpu) x->j[N_COEF + k] = 1;
     x->r = log((x->is_gpu ? gpu : launch) / p->ms);
     x->w = 1 / (1 + x->r / NOISE * x->r / NOISE);
@@ -105,6 +107,10 @@ static void sort_by_cell(estimate *e, size_t *count, size_t n_cells) {
 }
 
 static void add_cells(estimate *e) {
+    gsl_matrix_set_zero(e->a);
+    gsl_matrix_set_zero(e->b);
+    e->cells = e->n_gpu_cells = e->n_launch = 0;
+    e->squares = e->gpu_error = e->launch_error = 0;
     for (size_t from = 0, to; from < e->n; from = to) {
         for (to = from + 1; to < e->n; to++)
             if (cell_of(&e->points[e->order[to]]) != cell_of(&e->points[e->order[from]])) break;
@@ -157,6 +163,30 @@ static int covariance(estimate *e) {
     return rc;
 }
 
+/* The coefficient that lies the most standard deviations too near to 0; -1: none does */
+static int weakest(const estimate *e) {
+    const calib_fit *f = e->fit;
+    const double coef[N_COEF] = {f->fixed_ms, f->fixed_ms_per_batch, f->work_ms, f->work_ms_per_batch};
+    int weak = -1;
+    double most = 1;
+    for (size_t i = 0; i < N_COEF; i++) {
+        double sd = sqrt(fmax(0, gsl_matrix_get(e->cov, i, i)));
+        if (e->held[i] || SDS_FROM_0 * sd <= coef[i] * most) continue;
+        weak = (int)i;
+        most = coef[i] > 0 ? SDS_FROM_0 * sd / coef[i] : INFINITY;
+    }
+    return weak;
+}
+
+static int estimate_all(estimate *e) {
+    for (int weak = 0; weak >= 0; weak = weakest(e)) {
+        if (e->cells) e->held[weak] = 1;
+        add_cells(e);
+        if (covariance(e)) return -1;
+    }
+    return 1;
+}
+
 static double rounded(double v) {
     char text[32];
     snprintf(text, sizeof text, "%.4g", v);
@@ -207,9 +237,7 @@ int calib_uncertainty_estimate(calib_uncertainty *u, const calib_fit *fit, const
     e.cov = gsl_matrix_calloc(e.p, e.p);
     if (!count || !e.order || !e.a || !e.b || !e.cov) goto done;
     sort_by_cell(&e, count, n_cells);
-    add_cells(&e);
-    rc = n > e.p ? 1 : 0;
-    if (rc && covariance(&e)) rc = -1;
+    rc = n > e.p ? estimate_all(&e) : 0;
     if (rc > 0) finish(&e, u);
 done:
     gsl_matrix_free(e.cov);

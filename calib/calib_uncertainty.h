@@ -10,7 +10,9 @@
  *        cov = A^-1 B A^-1 * C / (C - p),    A = sum w J J',    B = sum over cells (sum w r J)(sum w r J)'
  *
  *    C cells, p parameters. Where C <= p (a few numbers) the points must do: s^2 A^-1 with s^2 = sum w r^2 / (n - p),
- *    which takes their errors as independent. Directions that no point determines (the batch, where only one was measured) get none:
+ *    which takes their errors as independent. Coefficients within two standard deviations of 0, their bound,
+ *    are held where they are, the worst first, and the rest takes up what they could explain: draws that had to be cut
+ *    at 0 would make G larger on average. Directions that no point determines (the batch, where only one was measured) get none:
  *    there is nothing to learn about them here, and what depends on them is extrapolation, flagged as such.
  * 2. Form: the truth is not max(G, f) of this shape, so that a configuration is off by much the same amount each time
  *    that it is used. What is left of r, per cell for G and per point for f, tells by how much. As a standard

@@ -1,5 +1,5 @@
-/* cli_calib.c - `hassim calib info | fit | check`: what a calibration says and where it comes from; making
- * one. */
+/* cli_calib.c - `hassim calib info | check | fit | import | figure`: what a calibration says and where it comes from;
+ * making one. */
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,11 +10,12 @@
 #include "calib.h"
 #include "calib_fit.h"
 #include "cli.h"
+#include "cli_calib_int.h"
 
 static const char SHIPPED[] = "calib/data/v100.json";
 static const char SHIPPED_FACTS[] = "calib/data/v100_facts.json";
 
-enum { PATH_LEN = 4096 };
+enum { PATH_LEN = CLI_CALIB_PATH_LEN };
 
 typedef struct {
     const char *name; /* "hassim calib info" */
@@ -127,21 +128,34 @@ static void print_all_series(const calib *c) {
     }
 }
 
+static char star(const calib_model *m, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
+    return calib_is_extrapolated(m, batch, sm_pct, quota_pct) ? '*' : ' ';
+}
+
+static const char *sd_text(char text[16], double sd_pct) {
+    snprintf(text, 16, sd_pct < 0 ? "n/a" : "%.1f", sd_pct);
+    return text;
+}
+
 static void print_models(const calib *c) {
-    printf("\n%-20s %7s %7s %7s %7s  %9s %9s %9s  %8s %10s\n", "model", "points", "MAPE %", "med. %", "p90 %",
-           "G(1,100)", "G(4,30)", "f(30)", "weights", "cold start");
-    printf("%-20s %7s %7s %7s %7s  %9s %9s %9s  %8s %10s\n", "", "", "", "", "", "ms", "ms", "ms", "MiB",
-           "s");
+    printf("\n%-20s %7s %7s %7s %7s  %9s %8s %6s %8s %6s  %8s %10s\n", "model", "points", "MAPE %", "med. %",
+           "p90 %", "G(1,100)", "G(4,30)", "+- %", "f(30)", "+- %", "weights", "cold start");
+    printf("%-20s %7s %7s %7s %7s  %9s %8s %6s %8s %6s  %8s %10s\n", "", "", "", "", "", "ms", "ms", "", "ms",
+           "", "MiB", "s");
     for (size_t i = 0; i < calib_n_models(c); i++) {
         const calib_model *m = calib_model_at(c, i);
         const calib_facts *f = calib_facts_of(m);
-        printf("%-20s %7llu %7.2f %7.2f %7.2f  %9.2f %9.2f %9.2f  %8.1f %10.2f%s\n", f->name,
+        char gpu_sd[16], launch_sd[16];
+        printf("%-20s %7llu %7.2f %7.2f %7.2f  %9.2f %7.2f%c %6s %7.2f%c %6s  %8.1f %10.2f%s\n", f->name,
                (unsigned long long)f->fit_points, f->fit_mape_pct, f->fit_median_pct, f->fit_p90_pct,
-               calib_gpu_ms(m, 1, 100), calib_gpu_ms(m, 4, 30), calib_launch_ms(m, 30), f->weights_mib,
-               calib_cold_start_ms(c, m) / 1000, f->weak ? "  WEAK" : "");
+               calib_gpu_ms(m, 1, 100), calib_gpu_ms(m, 4, 30), star(m, 4, 30, 100),
+               sd_text(gpu_sd, calib_gpu_sd_pct(m, 4, 30)), calib_launch_ms(m, 30),
+               star(m, f->batch_min, f->sm_max_pct, 30), sd_text(launch_sd, calib_launch_sd_pct(m, 30)),
+               f->weights_mib, calib_cold_start_ms(c, m) / 1000, f->weak ? "  WEAK" : "");
     }
     printf(
         "\nlatency = max(G(batch, SM %%), f(quota %%)), alone on its row; MAPE against the measured points.\n"
+        "+-: how far G and f may be off (one standard deviation). *: outside what was measured.\n"
         "WEAK: from a few numbers only. One model in full: --model M\n");
 }
 
@@ -162,6 +176,20 @@ static void print_facts(const calib *c, const calib_model *m) {
     print_text("", f->facts_source);
 }
 
+static void print_uncertainty(const calib_model *m) {
+    static const uint32_t at[][2] = {{1, 30}, {1, 100}, {4, 30}, {4, 100}, {8, 100}};
+    if (calib_launch_sd_pct(m, 100) < 0) {
+        printf("\nHow far G and f may be off: the file does not say.\n");
+        return;
+    }
+    printf("\nHow far they may be off, %% (one standard deviation)\n  ");
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++)
+        printf(" G(%u, %u) %.1f;", (unsigned)at[i][0], (unsigned)at[i][1],
+               calib_gpu_sd_pct(m, at[i][0], at[i][1]));
+    printf(" f(10) %.1f; f(30) %.1f; f(100) %.1f\n", calib_launch_sd_pct(m, 10), calib_launch_sd_pct(m, 30),
+           calib_launch_sd_pct(m, 100));
+}
+
 static void print_model(const calib *c, const calib_model *m) {
     static const uint32_t batches[] = {1, 2, 4, 8, 16, 32}, sms[] = {5, 10, 20, 30, 50, 70, 100};
     print_facts(c, m);
@@ -170,14 +198,16 @@ static void print_model(const calib *c, const calib_model *m) {
     for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
         printf("\n%8u", (unsigned)batches[i]);
         for (size_t k = 0; k < sizeof sms / sizeof *sms; k++)
-            printf(" %8.2f%c", calib_gpu_ms(m, batches[i], sms[k]),
-                   calib_is_extrapolated(m, batches[i], sms[k], 100) ? '*' : ' ');
+            printf(" %8.2f%c", calib_gpu_ms(m, batches[i], sms[k]), star(m, batches[i], sms[k], 100));
     }
+    const calib_facts *f = calib_facts_of(m);
     printf("\n\nf(quota), ms\n   quota");
-    for (unsigned q = 10; q <= 100; q += 10) printf(" %7u", q);
+    for (unsigned q = 10; q <= 100; q += 10) printf(" %8u ", q);
     printf("\n        ");
-    for (unsigned q = 10; q <= 100; q += 10) printf(" %7.2f", calib_launch_ms(m, q));
+    for (unsigned q = 10; q <= 100; q += 10)
+        printf(" %8.2f%c", calib_launch_ms(m, q), star(m, f->batch_min, f->sm_max_pct, q));
     printf("\n");
+    print_uncertainty(m);
 }
 
 /* The file asked for, else the shipped one. */
@@ -224,33 +254,43 @@ static int run_check(const calib_args *args) {
     return finish(args);
 }
 
-/* By a temporary file beside it, so that a full disk leaves the old one. An exit code. */
-static int write_whole(const char *path, const char *text, char err[CALIB_ERR_LEN]) {
-    char temporary[PATH_LEN];
-    int n = snprintf(temporary, sizeof temporary, "%s.part", path);
-    FILE *f = n < (int)sizeof temporary ? fopen(temporary, "wb") : NULL;
-    if (!f) {
+FILE *cli_calib_file_open(cli_calib_file *f, const char *path, char err[CALIB_ERR_LEN]) {
+    int n = snprintf(f->part, sizeof f->part, "%s.part", path);
+    f->path = path;
+    f->to = n < (int)sizeof f->part ? fopen(f->part, "wb") : NULL;
+    if (!f->to)
         snprintf(err, CALIB_ERR_LEN, "%.300s: found %s, expected a folder that takes files", path,
-                 n < (int)sizeof temporary ? strerror(errno) : "a long name");
-        return CLI_USAGE;
-    }
-    int bad = fputs(text, f) < 0;
-    if (fclose(f)) bad = 1;
-    if (!bad && !rename(temporary, path)) return CLI_OK;
-    snprintf(err, CALIB_ERR_LEN, "%.400s: cannot write: %s", path, strerror(errno));
-    unlink(temporary);
+                 n < (int)sizeof f->part ? strerror(errno) : "a long name");
+    return f->to;
+}
+
+int cli_calib_file_keep(cli_calib_file *f, char err[CALIB_ERR_LEN]) {
+    int bad = ferror(f->to);
+    if (fclose(f->to)) bad = 1;
+    if (!bad && !rename(f->part, f->path)) return CLI_OK;
+    snprintf(err, CALIB_ERR_LEN, "%.400s: cannot write: %s", f->path, strerror(errno));
+    unlink(f->part);
     return CLI_FAILED;
+}
+
+static int write_whole(const char *path, const char *text, char err[CALIB_ERR_LEN]) {
+    cli_calib_file f;
+    FILE *to = cli_calib_file_open(&f, path, err);
+    if (!to) return CLI_USAGE;
+    fputs(text, to); /* keep sees its errors */
+    return cli_calib_file_keep(&f, err);
 }
 
 static int run_fit(const calib_args *args) {
     char err[CALIB_ERR_LEN], facts[PATH_LEN], *json = NULL;
+    size_t n_left_out = 0;
     if (!args->file) return complain(args, CLI_USAGE, "found no measurements, expected LATENCY.csv");
     if (!args->out) return complain(args, CLI_USAGE, "found no output, expected -o FILE");
     if (args->facts)
         snprintf(facts, sizeof facts, "%s", args->facts);
     else if (cli_find_shipped(SHIPPED_FACTS, facts, sizeof facts, err, sizeof err))
         return complain(args, CLI_USAGE, err);
-    if (calib_fit_files(&json, NULL, args->file, facts, err)) return complain(args, CLI_USAGE, err);
+    if (calib_fit_files(&json, &n_left_out, args->file, facts, err)) return complain(args, CLI_USAGE, err);
     int rc = write_whole(args->out, json, err);
     free(json);
     calib *c;
@@ -258,6 +298,9 @@ static int run_fit(const calib_args *args) {
     print_device(c, args->out);
     print_all_series(c);
     print_models(c);
+    if (n_left_out)
+        printf("Left out: %zu measurements of several processes in one partition or of batches above %d.\n",
+               n_left_out, CALIB_BATCH_MAX);
     calib_close(c);
     return finish(args);
 }
@@ -266,25 +309,34 @@ typedef struct {
     const char *name, *usage, *doc;
     const struct argp_option *options;
     int (*run)(const calib_args *args);
+    int (*own)(int argc, char **argv); /* instead: it parses by itself */
 } calib_command;
 
 static const calib_command commands[] = {
     {"info", "[FILE]",
      "Show what a calibration says: device, sources, licence, fit errors, cold start; every model, or one in "
      "full. FILE: a device file (default: the shipped calib/data/v100.json).",
-     info_options, run_info},
-    {"fit", "LATENCY.csv",
-     "Fit latency = max(G(batch, SM), f(quota)) to measurements. Per model; the CSV has the columns model, "
-     "batch, sm_pct, quota_pct and latency_ms; the result is a device file.",
-     fit_options, run_fit},
+     info_options, run_info, NULL},
     {"check", "[FILE]",
      "Check a device file: keys, types, ranges, monotonicity. Says the first fault with its place.",
-     check_options, run_check},
+     check_options, run_check, NULL},
+    {"import", "FILE...", "Turn measurements of a known layout into LATENCY.csv.", NULL, NULL,
+     cli_calib_import},
+    {"fit", "LATENCY.csv",
+     "Fit latency = max(G(batch, SM), f(quota)) to measurements, with uncertainties. Per model; the CSV has "
+     "the columns "
+     "model, batch, sm_pct, latency_ms and, where it is not 100, quota_pct; the result is a device file.",
+     fit_options, run_fit, NULL},
+    {"figure", "[FILE...]", "Draw latency against SM share, device by device.", NULL, NULL, cli_calib_figure},
 };
 
 static int run_command(const calib_command *command, int argc, char **argv) {
     char name[64];
     snprintf(name, sizeof name, "hassim calib %s", command->name);
+    if (command->own) {
+        argv[0] = name;
+        return command->own(argc, argv);
+    }
     const struct argp argp = {command->options, parse, command->usage, command->doc, NULL, NULL, NULL};
     calib_args args = {.name = name};
     if (cli_parse(&argp, name, argc, argv, &args) != 0) return CLI_USAGE;
@@ -309,8 +361,8 @@ int cli_calib(int argc, char **argv) {
     if (help)
         print_usage(stdout);
     else if (argc > 1)
-        cli_complain("hassim calib", "found '%s', expected info, fit or check", name);
+        cli_complain("hassim calib", "found '%s', expected info, check, fit, import or figure", name);
     else
-        cli_complain("hassim calib", "found no command, expected info, fit or check");
+        cli_complain("hassim calib", "found no command, expected info, check, fit, import or figure");
     return help ? CLI_OK : CLI_USAGE;
 }

@@ -19,20 +19,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-/* 0: one of the items is no format. */
-static unsigned formats_of(const char *list) {
-    static const char *const names[] = {"svg", "png", "pdf"};
-    unsigned formats = 0;
-    for (const char *at = list;; at++) {
-        size_t len = strcspn(at, ","), i = 0;
-        while (i < 3 && (len != 3 || strncmp(at, names[i], 3) != 0)) i++;
-        if (i == 3) return 0;
-        formats |= 1u << i;
-        at += len;
-        if (!*at) return formats;
-    }
-}
-
 static error_t parse_argument(figures_args *args, char *arg, struct argp_state *state) {
     if (args->request.db_path) {
         cli_refuse(state, "found '%s', expected one database", arg);
@@ -59,7 +45,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         args->request.only = arg;
         return 0;
     case 'f':
-        args->request.formats = formats_of(arg);
+        args->request.formats = figures_formats_of(arg);
         if (args->request.formats) return 0;
         cli_refuse(state, "--format: found '%s', expected some of svg,png,pdf", arg);
         return EINVAL;

@@ -121,3 +121,16 @@ figures_status figures_draw(const figures_request *request, char err[FIGURES_ERR
     sqlite3_close(db);
     return status;
 }
+
+unsigned figures_formats_of(const char *list) {
+    static const char *const names[] = {"svg", "png", "pdf"};
+    unsigned formats = 0;
+    for (const char *at = list;; at++) {
+        size_t len = strcspn(at, ","), i = 0;
+        while (i < 3 && (len != 3 || strncmp(at, names[i], 3) != 0)) i++;
+        if (i == 3) return 0;
+        formats |= 1u << i;
+        at += len;
+        if (!*at) return formats;
+    }
+}

@@ -35,6 +35,9 @@ typedef struct {
     FILE *log;           /* one line per figure without data */
 } figures_request;
 
+/* "svg,pdf" as FIGURES_SVG | FIGURES_PDF; 0: one of the items is no format. */
+unsigned figures_formats_of(const char *list);
+
 figures_status figures_draw(const figures_request *request, char err[FIGURES_ERR_LEN]);
 
 #endif

@@ -300,7 +300,7 @@ static void refuses_bad_csv(void **state) {
         const char *text, *expected;
     } bad[] = {
         {"", "csv:0: file: found \"no rows\""},
-        {HEADER, "csv: found no measured row"},
+        {HEADER, "csv: found no rows, expected"},
         {"model,batch,sm_pct,quota_pct\n", "csv:1: header: found \"model\", expected latency_ms"},
         {"# licence: \x1b[2J\n" HEADER "m,1,5,10,1\n", "csv:1: note: found \"# licence: ?[2J\""},
         {HEADER "m,1,5,10\n", "csv:2: row: found \"m\""},
