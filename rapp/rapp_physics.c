@@ -98,25 +98,18 @@ int rapp_physics_fit(rapp_physics *out, const rapp_point *points, size_t n, char
 
 /* ---- from a prior ---- */
 
-typedef struct { /* sum of the operators' times = fixed + work * 100 / SM, batch 1 */
-    double fixed_ms, work_ms;
-} op_sum;
+enum { SMALLEST = 0 }; /* of rapp_prior_sm_pct: 5 % */
 
-/* Relative least squares in two unknowns, both >= 0 */
-static op_sum sum_operators(const rapp_prior *prior) {
-    double xx = 0, xw = 0, ww = 0, xy = 0, wy = 0;
-    for (int k = 0; k < RAPP_PRIOR_SMS; k++) {
-        double ms = 0;
-        for (size_t i = 0; i < prior->n_operators; i++) ms += prior->operators[i].ms[k];
-        ms = fmax(ms, 1e-3);
-        double x = 1 / ms, w = 100.0 / rapp_prior_sm_pct[k] / ms;
-        xx += x * x, xw += x * w, ww += w * w, xy += x, wy += w;
-    }
-    double det = xx * ww - xw * xw;
-    op_sum s = {(xy * ww - wy * xw) / det, (wy * xx - xy * xw) / det};
-    if (s.fixed_ms < 0) s = (op_sum){0, wy / ww};
-    if (s.work_ms < 0) s = (op_sum){xy / xx, 0};
-    return (op_sum){fmax(s.fixed_ms, 1e-4), fmax(s.work_ms, 1e-4)};
+static double sum_operators(const rapp_prior *prior, int sm) {
+    double ms = 0;
+    for (size_t i = 0; i < prior->n_operators; i++) ms += prior->operators[i].ms[sm];
+    return fmax(ms, 1e-3);
+}
+
+/* Each operator was launched by itself: sums that the SM share does not change are times of launching. */
+static int shows_gpu(const rapp_prior *prior) {
+    static const double VISIBLE = 1.3;
+    return sum_operators(prior, SMALLEST) > VISIBLE * sum_operators(prior, RAPP_PRIOR_SMS - 1);
 }
 
 /* f at quota index k (0: 10 %) from the prior's five alone: interpolated, at 10 % continued, in 1 / quota */
@@ -127,31 +120,38 @@ static double interpolate_prior(const double quota_ms[RAPP_PRIOR_QUOTAS], uint32
                 quota_ms[a + 1]);
 }
 
-/* What a quota's median ratio is learned over: an array of n for each of many constants */
+/* What medians are learned of */
 enum {
-    FIXED,
-    WORK,
-    FIXED_SHARE,
-    WORK_SHARE,
-    PER_OP,
-    BETWEEN = PER_OP + RAPP_QUOTAS,
+    SHAPE,
+    PER_OP = SHAPE + 4,
+    PER_GMAC,
+    LAUNCH,
+    BETWEEN = LAUNCH + RAPP_QUOTAS,
     N_CONSTANTS = BETWEEN + RAPP_QUOTAS
 };
 
+/* NaN where an example does not tell */
 static void observe(const rapp_example *e, double out[N_CONSTANTS]) {
     const rapp_physics *p = e->law;
-    op_sum s = sum_operators(e->prior);
-    double fixed = p->fixed_ms + p->fixed_ms_per_batch, work = p->work_ms + p->work_ms_per_batch;
-    double known[RAPP_PRIOR_QUOTAS];
+    double gpu = fmax(rapp_physics_gpu_ms(p, 1, rapp_prior_sm_pct[SMALLEST]), 1e-3);
+    double widen = 100.0 / rapp_prior_sm_pct[SMALLEST], known[RAPP_PRIOR_QUOTAS];
+    out[SHAPE] = p->fixed_ms / gpu, out[SHAPE + 1] = p->fixed_ms_per_batch / gpu;
+    out[SHAPE + 2] = p->work_ms * widen / gpu, out[SHAPE + 3] = p->work_ms_per_batch * widen / gpu;
+    out[PER_OP] = shows_gpu(e->prior) ? gpu / sum_operators(e->prior, SMALLEST) : NAN;
+    out[PER_GMAC] = e->prior->gmac > 0 ? gpu / e->prior->gmac : NAN;
     for (int k = 0; k < RAPP_PRIOR_QUOTAS; k++) known[k] = p->launch_ms[2 * k + 1];
-    out[FIXED] = fixed / s.fixed_ms;
-    out[WORK] = work / s.work_ms;
-    out[FIXED_SHARE] = fixed > 0 ? p->fixed_ms_per_batch / fixed : 0.5;
-    out[WORK_SHARE] = work > 0 ? p->work_ms_per_batch / work : 0.5;
     for (uint32_t k = 0; k < RAPP_QUOTAS; k++) {
-        out[PER_OP + k] = p->launch_ms[k] / (double)e->prior->n_operators;
+        out[LAUNCH + k] = p->launch_ms[k] / (double)e->prior->n_operators;
         out[BETWEEN + k] = p->launch_ms[k] / fmax(interpolate_prior(known, k), 1e-3);
     }
+}
+
+/* The median of what is no NaN; otherwise the fallback */
+static double median_or(double *values, size_t n, double fallback) {
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(values[i])) values[kept++] = values[i];
+    return kept ? rapp_median(values, kept) : fallback;
 }
 
 static double expected_error(const rapp_transfer *t, const rapp_example *examples, size_t n, double *room) {
@@ -175,6 +175,15 @@ static double expected_error(const rapp_transfer *t, const rapp_example *example
     return rapp_median(room, known);
 }
 
+static void set_transfer(rapp_transfer *t, const double median[N_CONSTANTS]) {
+    double sum = median[SHAPE] + median[SHAPE + 1] + median[SHAPE + 2] + median[SHAPE + 3];
+    t->is_known = sum > 0;
+    for (int k = 0; k < 4 && t->is_known; k++) t->shape[k] = median[SHAPE + k] / sum;
+    t->gpu_per_op = median[PER_OP], t->gpu_per_gmac = median[PER_GMAC];
+    memcpy(t->launch_per_op_ms, median + LAUNCH, sizeof t->launch_per_op_ms);
+    memcpy(t->between, median + BETWEEN, sizeof t->between);
+}
+
 int rapp_transfer_learn(rapp_transfer *out, const rapp_example *examples, size_t n, char err[RAPP_ERR_LEN]) {
     double median[N_CONSTANTS], seen[N_CONSTANTS];
     double *values = malloc((n + 1) * N_CONSTANTS * sizeof *values);
@@ -187,13 +196,9 @@ int rapp_transfer_learn(rapp_transfer *out, const rapp_example *examples, size_t
         for (size_t k = 0; k < N_CONSTANTS; k++) values[k * n + known] = seen[k];
         known++;
     }
-    for (size_t k = 0; k < N_CONSTANTS; k++) median[k] = rapp_median(values + k * n, known);
+    for (size_t k = 0; k < N_CONSTANTS; k++) median[k] = median_or(values + k * n, known, 1);
     if (known) {
-        out->is_known = 1;
-        out->fixed_per_op = median[FIXED], out->work_per_op = median[WORK];
-        out->fixed_share = median[FIXED_SHARE], out->work_share = median[WORK_SHARE];
-        memcpy(out->launch_per_op_ms, median + PER_OP, sizeof out->launch_per_op_ms);
-        memcpy(out->between, median + BETWEEN, sizeof out->between);
+        set_transfer(out, median);
         out->error = expected_error(out, examples, n, values);
     }
     free(values);
@@ -215,26 +220,28 @@ static void launch_from_prior(rapp_physics *p, const rapp_transfer *t, const rap
     }
 }
 
-/* G at batch 4 and the whole GPU is the fifth latency, or below it where launching takes longer. What grows with the
- * batch is the least certain: it is scaled to fit, at most fourfold. */
+/* G(1, 5 %): the operators' times, or as many GMACs as stay below them */
+static double gpu_from_prior(const rapp_transfer *t, const rapp_prior *prior) {
+    double sum = sum_operators(prior, SMALLEST), by_gmac = t->gpu_per_gmac * prior->gmac;
+    return shows_gpu(prior) || prior->gmac <= 0 ? t->gpu_per_op * sum : fmin(by_gmac, sum);
+}
+
+/* G at batch 4 and the whole GPU is the fifth latency, or below it where launching takes longer. The part that does not
+ * shrink with SM is the less certain: it is made to fit, and the whole is where it alone cannot. */
 static void fit_level(rapp_physics *p, double ms) {
-    double constant = p->fixed_ms + p->work_ms, growing = 4 * (p->fixed_ms_per_batch + p->work_ms_per_batch);
-    double gpu = constant + growing;
-    if (gpu < ms && p->launch_ms[RAPP_QUOTAS - 1] >= 0.95 * ms) return;
-    double scale = fmin(fmax((ms - constant) / growing, 0.25), 4);
-    p->fixed_ms_per_batch *= scale, p->work_ms_per_batch *= scale;
+    double fixed = p->fixed_ms + 4 * p->fixed_ms_per_batch, work = p->work_ms + 4 * p->work_ms_per_batch;
+    if (fixed + work < ms && p->launch_ms[RAPP_QUOTAS - 1] >= 0.95 * ms) return;
+    double shrink = work > ms ? ms / work : 1, scale = fixed > 0 ? fmax(ms - work, 0) / fixed : 0;
+    p->fixed_ms *= scale, p->fixed_ms_per_batch *= scale;
+    p->work_ms *= shrink, p->work_ms_per_batch *= shrink;
 }
 
 int rapp_physics_from_prior(rapp_physics *out, const rapp_transfer *t, const rapp_prior *prior) {
     if (!prior || !rapp_prior_is_complete(prior) || !t->is_known) return -1;
-    op_sum s = sum_operators(prior);
-    double fixed = t->fixed_per_op * s.fixed_ms, work = t->work_per_op * s.work_ms;
-    *out = (rapp_physics){fixed * (1 - t->fixed_share),
-                          fixed * t->fixed_share,
-                          work * (1 - t->work_share),
-                          work * t->work_share,
-                          {0},
-                          t->error};
+    double gpu = gpu_from_prior(t, prior), narrow = rapp_prior_sm_pct[SMALLEST] / 100.0;
+    *out = (rapp_physics){.fixed_ms = gpu * t->shape[0], .fixed_ms_per_batch = gpu * t->shape[1]};
+    out->work_ms = gpu * narrow * t->shape[2], out->work_ms_per_batch = gpu * narrow * t->shape[3];
+    out->error = t->error;
     launch_from_prior(out, t, prior);
     fit_level(out, prior->quota_ms[RAPP_PRIOR_QUOTAS - 1]);
     return 0;
@@ -269,13 +276,11 @@ cJSON *rapp_physics_save(const rapp_physics *p) {
 
 cJSON *rapp_transfer_save(const rapp_transfer *t) {
     cJSON *o = cJSON_CreateObject();
-    return keep_if(
-        o, !cJSON_AddBoolToObject(o, "is_known", t->is_known) ||
-               add_number(o, "fixed_per_op", t->fixed_per_op) ||
-               add_number(o, "work_per_op", t->work_per_op) || add_number(o, "fixed_share", t->fixed_share) ||
-               add_number(o, "work_share", t->work_share) ||
-               add_numbers(o, "launch_per_op_ms", t->launch_per_op_ms, RAPP_QUOTAS) ||
-               add_numbers(o, "between", t->between, RAPP_QUOTAS) || add_number(o, "error", t->error));
+    int bad = !cJSON_AddBoolToObject(o, "is_known", t->is_known) || add_numbers(o, "shape", t->shape, 4);
+    bad = bad || add_number(o, "gpu_per_op", t->gpu_per_op) || add_number(o, "gpu_per_gmac", t->gpu_per_gmac);
+    bad = bad || add_numbers(o, "launch_per_op_ms", t->launch_per_op_ms, RAPP_QUOTAS);
+    return keep_if(o, bad || add_numbers(o, "between", t->between, RAPP_QUOTAS) ||
+                          add_number(o, "error", t->error));
 }
 
 static void read_numbers(calib_json *j, const cJSON *from, const char *key, int n, double *out) {
@@ -301,16 +306,14 @@ void rapp_physics_load(rapp_physics *p, calib_json *j, const cJSON *from) {
 }
 
 void rapp_transfer_load(rapp_transfer *t, calib_json *j, const cJSON *from) {
-    static const char *const keys[] = {"is_known",    "fixed_per_op", "work_per_op",
-                                       "fixed_share", "work_share",   "launch_per_op_ms",
-                                       "between",     "error",        NULL};
+    static const char *const keys[] = {"is_known",         "shape",   "gpu_per_op", "gpu_per_gmac",
+                                       "launch_per_op_ms", "between", "error",      NULL};
     *t = (rapp_transfer){.is_known = 0};
     calib_json_keys(j, from, keys);
     t->is_known = calib_json_bool(j, from, "is_known");
-    t->fixed_per_op = calib_json_number(j, from, "fixed_per_op", 0, MS_MAX);
-    t->work_per_op = calib_json_number(j, from, "work_per_op", 0, MS_MAX);
-    t->fixed_share = calib_json_number(j, from, "fixed_share", 0, 1);
-    t->work_share = calib_json_number(j, from, "work_share", 0, 1);
+    read_numbers(j, from, "shape", 4, t->shape);
+    t->gpu_per_op = calib_json_number(j, from, "gpu_per_op", 0, MS_MAX);
+    t->gpu_per_gmac = calib_json_number(j, from, "gpu_per_gmac", 0, MS_MAX);
     read_numbers(j, from, "launch_per_op_ms", RAPP_QUOTAS, t->launch_per_op_ms);
     read_numbers(j, from, "between", RAPP_QUOTAS, t->between);
     t->error = calib_json_number(j, from, "error", 0, MS_MAX);

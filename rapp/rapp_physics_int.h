@@ -8,7 +8,8 @@
  * linearly in 1 / quota, since a fixed launch budget is spent at the rate of the quota.
  *
  * A *transfer* is how the law of a DNN follows from its prior alone; it is learned from DNNs that have both. Operator
- * times at six SM shares give G's shape at batch 1, the five latencies give f and the level at batch 4.
+ * times at the smallest SM share or, where launching hides them, GMACs give G there; the five latencies give f and the
+ * level of G at batch 4 and the whole GPU.
  */
 #ifndef RAPP_PHYSICS_INT_H
 #define RAPP_PHYSICS_INT_H
@@ -32,11 +33,11 @@ double rapp_physics_launch_ms(const rapp_physics *p, uint32_t quota_pct);
 int rapp_physics_fit(rapp_physics *out, const rapp_point *points, size_t n, char err[RAPP_ERR_LEN]);
 
 typedef struct {
-    int is_known;        /* 0: no training DNN had a complete prior */
-    double fixed_per_op; /* (fixed + fixed_per_batch) / the constant part of the operators' times */
-    double work_per_op;  /* (work + work_per_batch) / the part that shrinks with SM */
-    double fixed_share;  /* of fixed_per_batch in the sum */
-    double work_share;   /* of work_per_batch in the sum */
+    int is_known;    /* 0: no training DNN had a complete prior */
+    double shape[4]; /* G's four coefficients over G(1, 5 %): fixed, fixed_per_batch, work, work_per_batch */
+    double
+        gpu_per_op; /* G(1, 5 %) / the operators' times at 5 %, where these are more than launch overhead */
+    double gpu_per_gmac;                  /* G(1, 5 %) ms / GMACs */
     double launch_per_op_ms[RAPP_QUOTAS]; /* f / number of operators */
     double between[RAPP_QUOTAS];          /* f / its interpolation from the prior's quotas */
     double error;
