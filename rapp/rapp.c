@@ -26,6 +26,7 @@ enum { PATH_LEN = 4096, TEXT_LEN = 64 };
 
 /* The first is the default. */
 static const rapp_kind *const kinds[] = {
+    &rapp_kind_table,
     &rapp_kind_roofline,
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };

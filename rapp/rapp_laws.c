@@ -48,6 +48,18 @@ const rapp_law *rapp_laws_find(const rapp_laws *l, const char *dnn) {
     return NULL;
 }
 
+void rapp_law_bind(rapp_law_bound *b, const rapp_physics *law) {
+    b->law = *law;
+    b->launch_ms[0] = 0;
+    for (uint32_t q = 1; q <= 100; q++) b->launch_ms[q] = rapp_physics_launch_ms(law, q);
+}
+
+rapp_estimate rapp_law_estimate(const rapp_law_bound *b, uint32_t batch, uint32_t sm_pct,
+                                uint32_t quota_pct) {
+    double gpu = rapp_physics_gpu_ms(&b->law, batch, sm_pct), launch = b->launch_ms[quota_pct];
+    return (rapp_estimate){gpu > launch ? gpu : launch, b->law.error};
+}
+
 static cJSON *save_law(const rapp_law *law) {
     cJSON *o = cJSON_CreateObject(), *physics = rapp_physics_save(&law->law);
     if (physics && cJSON_AddItemToObject(o, "law", physics)) {

@@ -77,6 +77,15 @@ cJSON *rapp_laws_save(const rapp_laws *l);
 int rapp_laws_load(rapp_laws *l, calib_json *j, const cJSON *from); /* either way rapp_laws_free */
 const rapp_law *rapp_laws_find(const rapp_laws *l, const char *dnn);
 
+/* A law that is asked often: f by quota in percent. */
+typedef struct {
+    rapp_physics law;
+    double launch_ms[101];
+} rapp_law_bound;
+
+void rapp_law_bind(rapp_law_bound *b, const rapp_physics *law);
+rapp_estimate rapp_law_estimate(const rapp_law_bound *b, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct);
+
 /* The used points of one model, in a new array; *n may be 0. NULL: out of memory */
 rapp_point *rapp_points_of(const rapp_data *data, const unsigned char *use, size_t model, size_t *n);
 double rapp_median(double *values, size_t n); /* sorts; 0 of none */

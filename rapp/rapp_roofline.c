@@ -1,6 +1,5 @@
 /* rapp_roofline.c - the kind `roofline`: max(G, f) with four coefficients and f at ten quotas per DNN; of a DNN known
  * by its prior alone, the same law, derived (rapp_physics_int.h). */
-#include <math.h>
 #include <stdlib.h>
 
 #include "rapp_physics_int.h"
@@ -37,11 +36,6 @@ static int load(void **state, const cJSON *from, char err[RAPP_ERR_LEN]) {
     return -1;
 }
 
-typedef struct {
-    rapp_physics law;
-    double launch_ms[101]; /* by quota in percent */
-} roofline_bound;
-
 static int bind(void **bound, const void *state, const char *dnn, const rapp_prior *prior,
                 char err[RAPP_ERR_LEN]) {
     const rapp_laws *l = state;
@@ -49,18 +43,15 @@ static int bind(void **bound, const void *state, const char *dnn, const rapp_pri
     rapp_physics derived;
     *bound = NULL;
     if (!law && rapp_physics_from_prior(&derived, &l->transfer, prior)) return rapp_fail_unknown(dnn, err);
-    roofline_bound *b = calloc(1, sizeof *b);
+    rapp_law_bound *b = calloc(1, sizeof *b);
     *bound = b;
     if (!b) return rapp_fail_memory(err);
-    b->law = law ? law->law : derived;
-    for (uint32_t q = 1; q <= 100; q++) b->launch_ms[q] = rapp_physics_launch_ms(&b->law, q);
+    rapp_law_bind(b, law ? &law->law : &derived);
     return 0;
 }
 
 static rapp_estimate estimate(const void *bound, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
-    const roofline_bound *b = bound;
-    double gpu = rapp_physics_gpu_ms(&b->law, batch, sm_pct), launch = b->launch_ms[quota_pct];
-    return (rapp_estimate){gpu > launch ? gpu : launch, b->law.error};
+    return rapp_law_estimate(bound, batch, sm_pct, quota_pct);
 }
 
 const rapp_kind rapp_kind_roofline = {
