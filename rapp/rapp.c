@@ -28,6 +28,7 @@ enum { PATH_LEN = 4096, TEXT_LEN = 64 };
 static const rapp_kind *const kinds[] = {
     &rapp_kind_table,
     &rapp_kind_roofline,
+    &rapp_kind_gat,
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
