@@ -25,6 +25,11 @@ int cli_bench(int argc, char **argv);   /* cli_bench.c */
 int cli_parse(const struct argp *argp, const char *name, int argc, char **argv, void *input);
 error_t cli_refuse(const struct argp_state *state, const char *format, ...); /* returns EINVAL */
 void cli_help(const struct argp_state *state);
+/* For commands that take one word: at ARGP_KEY_ARG, which refuses a second ("expected one SECOND"), and at ARGP_KEY_END,
+ * which prints the help, or refuses none ("found no WHAT, expected EXPECTED"). */
+error_t cli_take_word(const struct argp_state *state, const char *arg, const char **word, const char *second);
+error_t cli_take_end(const struct argp_state *state, int help, const char *word, const char *what,
+                     const char *expected);
 
 /* "COMMAND: MESSAGE" on stderr, in one line whatever a name in it holds */
 void cli_complain(const char *command, const char *format, ...);

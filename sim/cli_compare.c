@@ -33,16 +33,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         args->help = 1;
         return 0;
     case ARGP_KEY_ARG:
-        if (args->db) cli_refuse(state, "found '%s', expected one database", arg);
-        if (args->db) return EINVAL;
-        args->db = arg;
-        return 0;
+        return cli_take_word(state, arg, &args->db, "database");
     case ARGP_KEY_END:
-        if (args->help)
-            cli_help(state);
-        else if (!args->db)
-            cli_refuse(state, "found no database, expected the file that 'hassim run' wrote");
-        return args->help || args->db ? 0 : EINVAL;
+        return cli_take_end(state, args->help, args->db, "database", "the file that 'hassim run' wrote");
     default:
         return ARGP_ERR_UNKNOWN;
     }

@@ -131,6 +131,19 @@ void cli_help(const struct argp_state *state) {
     argp_state_help(&loud, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK);
 }
 
+error_t cli_take_word(const struct argp_state *state, const char *arg, const char **word,
+                      const char *second) {
+    if (*word) return cli_refuse(state, "found '%s', expected one %s", arg, second);
+    *word = arg;
+    return 0;
+}
+
+error_t cli_take_end(const struct argp_state *state, int help, const char *word, const char *what,
+                     const char *expected) {
+    if (help) cli_help(state);
+    return help || word ? 0 : cli_refuse(state, "found no %s, expected %s", what, expected);
+}
+
 int cli_parse(const struct argp *argp, const char *name, int argc, char **argv, void *input) {
     char program[64], *given = argv[0];
     struct argp outer = *argp;

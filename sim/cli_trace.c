@@ -12,6 +12,10 @@ typedef struct {
 static const subcommand subcommands[] = {
     {"info", "what a trace file holds: totals, rate over time, burstiness, busiest functions, defects",
      cli_trace_info},
+    {"import", "read a trace of any format and write it in the packed one", cli_trace_import},
+    {"sample", "a representative subset of the functions, and how far it is from the whole",
+     cli_trace_sample},
+    {"lint", "count the known defects of a file, and say what is done with each", cli_trace_lint},
     {"generate", "write a trace in the Azure Functions 2019 format from a few numbers", cli_trace_generate},
 };
 enum { N_SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
@@ -37,8 +41,8 @@ int cli_trace(int argc, char **argv) {
         return subcommands[i].run(argc - 1, argv + 1);
     }
     if (name)
-        cli_complain("hassim trace", "found '%s', expected info or generate", name);
+        cli_complain("hassim trace", "found '%s', expected info, import, sample, lint or generate", name);
     else
-        cli_complain("hassim trace", "found no command, expected info or generate");
+        cli_complain("hassim trace", "found no command, expected info, import, sample, lint or generate");
     return CLI_USAGE;
 }

@@ -1,6 +1,4 @@
-#include <argp.h>
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,96 +6,39 @@
 
 #include "cli.h"
 #include "cli_trace_int.h"
-#include "trace.h"
+#include "trace_defects.h"
+#include "trace_packed.h"
 #include "trace_stats.h"
 
-enum { KEY_JSON = 0x100, TOP = 10, BINS_MAX = 60 };
-
-typedef struct {
-    const char *path, *format;
-    int json, help;
-} info_args;
+enum { TOP = 10, BINS_MAX = 60 };
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "azure2019, azure2021 or csv (default: by the header line)", 0},
+    {"format", 'f', "FORMAT", 0, CLI_TRACE_FORMAT_HELP, 0},
     {"json", KEY_JSON, NULL, 0, "print JSON", 0},
     {"help", 'h', NULL, 0, "print this help", -1},
     {0},
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state) {
-    info_args *args = state->input;
-    switch (key) {
-    case 'f':
-        args->format = arg;
-        return 0;
-    case KEY_JSON:
-        args->json = 1;
-        return 0;
-    case 'h':
-        args->help = 1;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (args->path) cli_refuse(state, "found '%s', expected one file", arg);
-        if (args->path) return EINVAL;
-        args->path = arg;
-        return 0;
-    case ARGP_KEY_END:
-        if (args->help)
-            cli_help(state);
-        else if (!args->path)
-            cli_refuse(state, "found no trace file, expected one");
-        return args->help || args->path ? 0 : EINVAL;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 typedef struct {
     size_t row; /* from 0 */
     trace_function function;
     trace_minute_stats minutes;
+    trace_gap_stats gaps;
 } top_function;
 
 typedef struct {
-    const char *path, *format;
+    const char *path, *format, *provenance;
     size_t n_functions, n_minutes;
-    double span_s;
+    double span_s, mean_size;
     trace_minute_stats minutes;
+    trace_gap_stats gaps;
+    int has_recorded_gaps;
     double rate_rps[BINS_MAX]; /* over time */
     size_t n_bins, bin_minutes;
     top_function top[TOP];
     size_t n_top;
     trace_defects defects;
 } trace_picture;
-
-/* Each defect: what it is called, and what is done with it. */
-typedef struct {
-    const char *key, *what, *handling;
-    size_t offset;
-} defect_row;
-
-static const defect_row defect_rows[] = {
-    {"duplicate_rows", "rows of a function that is there already",
-     "counts added, or ignored if all is equal; durations, memory averaged",
-     offsetof(trace_defects, duplicate_rows)},
-    {"without_duration", "functions that the durations file lacks", "kept, duration unknown",
-     offsetof(trace_defects, without_duration)},
-    {"zero_duration", "durations of 0", "kept as 0", offsetof(trace_defects, zero_duration)},
-    {"disordered_rows", "rows earlier than the one before", "sorted",
-     offsetof(trace_defects, disordered_rows)},
-    {"disagreeing_counts", "functions whose durations file has another count", "the minutes are replayed",
-     offsetof(trace_defects, disagreeing_counts)},
-    {"early_arrivals", "invocations begun before the trace", "they arrive at 0",
-     offsetof(trace_defects, early_arrivals)},
-};
-enum { N_DEFECTS = sizeof defect_rows / sizeof defect_rows[0] };
-
-static uint64_t defect_count(const trace_defects *defects, const defect_row *row) {
-    uint64_t n;
-    memcpy(&n, (const char *)defects + row->offset, sizeof n);
-    return n;
-}
 
 static void fill_rates(trace_picture *p, const uint64_t *counts) {
     p->bin_minutes = (p->n_minutes + BINS_MAX - 1) / BINS_MAX;
@@ -119,12 +60,28 @@ static int fill_top(trace_picture *p, const trace_file *file, uint64_t *counts, 
         trace_add_minutes(file, top->row, counts, p->n_minutes);
         top->function = trace_function_at(file, top->row);
         top->minutes = trace_stats_of(counts, p->n_minutes);
+        top->gaps = trace_gaps_of(file, top->row);
     }
     return 0;
 }
 
+/* Over all requests; -1 without sizes. */
+static double mean_size_of(const trace_file *file) {
+    double sum = 0, n = 0;
+    for (size_t i = 0; i < trace_n_functions(file); i++) {
+        trace_function f = trace_function_at(file, i);
+        if (f.mean_size < 0) return -1;
+        sum += f.mean_size * (double)f.count;
+        n += (double)f.count;
+    }
+    return sum / n;
+}
+
 static int fill_picture(trace_picture *p, const trace_file *file, char *err) {
     p->format = trace_format_of(file);
+    p->provenance = trace_provenance_of(file);
+    p->mean_size = mean_size_of(file);
+    p->has_recorded_gaps = trace_has_recorded_gaps(file);
     p->n_functions = trace_n_functions(file);
     p->n_minutes = trace_stats_minutes(file);
     p->span_s = (double)trace_span_ns(file) / 1e9;
@@ -137,7 +94,7 @@ static int fill_picture(trace_picture *p, const trace_file *file, char *err) {
     for (size_t i = 0; i < p->n_functions; i++) trace_add_minutes(file, i, counts, p->n_minutes);
     p->minutes = trace_stats_of(counts, p->n_minutes);
     fill_rates(p, counts);
-    int rc = fill_top(p, file, counts, err);
+    int rc = fill_top(p, file, counts, err) || trace_gaps_of_all(file, &p->gaps, err) ? -1 : 0;
     free(counts);
     return rc;
 }
@@ -175,13 +132,19 @@ static void print_totals(const trace_picture *p) {
     print_value("%.3g", m->cv, "n/a (0 arrivals)");
     fputs(", var/mean ", stdout);
     print_value("%.4g", m->dispersion, "n/a (0 arrivals)");
-    puts("\n");
+    printf("\ngaps          mean ");
+    print_value("%.4g s", p->gaps.mean_s, "n/a (fewer than 2 arrivals)");
+    fputs(", CV ", stdout);
+    print_value("%.3g", p->gaps.cv, "n/a");
+    puts(p->has_recorded_gaps ? "" : " (expected, for arrivals uniform within each count)");
+    if (p->mean_size >= 0) printf("size          mean %.6g a request\n", p->mean_size);
+    if (*p->provenance) printf("made by       %s", p->provenance);
+    putchar('\n');
 }
 
 static void print_top(const trace_picture *p) {
     puts("\nbusiest functions\n rank    row  name              invocations   share  per min  peak/mean  "
-         "var/mean  "
-         "mean ms  memory MiB");
+         "var/mean   gap CV  mean ms  memory MiB");
     for (size_t i = 0; i < p->n_top; i++) {
         const top_function *t = &p->top[i];
         printf("%5zu %6zu  %-16.16s %12llu ", i + 1, t->row + 1, t->function.name,
@@ -192,18 +155,10 @@ static void print_top(const trace_picture *p) {
         printf(" %8.4g ", t->minutes.mean);
         print_value("%10.3g ", t->minutes.peak_to_mean, "       n/a ");
         print_value("%9.4g ", t->minutes.dispersion, "      n/a ");
+        print_value("%8.3g ", t->gaps.cv, "     n/a ");
         print_value("%8.5g ", t->function.mean_duration_ms, " unknown ");
         print_value("%11.5g", t->function.mean_memory_mib, "    unknown");
         putchar('\n');
-    }
-}
-
-static void print_defects(const trace_picture *p) {
-    puts("\nknown defects");
-    for (size_t i = 0; i < N_DEFECTS; i++) {
-        uint64_t n = defect_count(&p->defects, &defect_rows[i]);
-        printf("%8llu  %s%s%s\n", (unsigned long long)n, defect_rows[i].what, n ? ": " : "",
-               n ? defect_rows[i].handling : "");
     }
 }
 
@@ -223,6 +178,12 @@ static void add_minutes(cJSON *object, const trace_minute_stats *m) {
     add_value(minutes, "dispersion", m->dispersion);
 }
 
+static void add_gaps(cJSON *object, const trace_gap_stats *gaps) {
+    cJSON *item = cJSON_AddObjectToObject(object, "inter_arrival");
+    add_value(item, "mean_s", gaps->mean_s);
+    add_value(item, "cv", gaps->cv);
+}
+
 static void add_top(cJSON *root, const trace_picture *p) {
     cJSON *top = cJSON_AddArrayToObject(root, "top");
     for (size_t i = 0; i < p->n_top; i++) {
@@ -235,7 +196,9 @@ static void add_top(cJSON *root, const trace_picture *p) {
         add_value(f, "invocations", (double)t->function.count);
         add_value(f, "mean_duration_ms", t->function.mean_duration_ms);
         add_value(f, "mean_memory_mib", t->function.mean_memory_mib);
+        add_value(f, "mean_size", t->function.mean_size);
         add_minutes(f, &t->minutes);
+        add_gaps(f, &t->gaps);
     }
 }
 
@@ -248,12 +211,17 @@ static int print_json(const trace_picture *p) {
     add_value(root, "span_s", p->span_s);
     add_value(root, "mean_rps", p->minutes.mean / 60);
     add_minutes(root, &p->minutes);
+    add_gaps(root, &p->gaps);
+    cJSON_AddBoolToObject(root, "inter_arrival_recorded", p->has_recorded_gaps);
+    add_value(root, "mean_size", p->mean_size);
+    cJSON_AddStringToObject(root, "provenance", p->provenance);
     add_value(root, "bin_minutes", (double)p->bin_minutes);
     cJSON_AddItemToObject(root, "rate_rps", cJSON_CreateDoubleArray(p->rate_rps, (int)p->n_bins));
     add_top(root, p);
     cJSON *defects = cJSON_AddObjectToObject(root, "defects");
-    for (size_t i = 0; i < N_DEFECTS; i++)
-        add_value(defects, defect_rows[i].key, (double)defect_count(&p->defects, &defect_rows[i]));
+    for (size_t i = 0; i < TRACE_N_DEFECTS; i++)
+        add_value(defects, trace_defect_at(i)->key,
+                  (double)trace_defect_count(&p->defects, trace_defect_at(i)));
     char *text = cJSON_Print(root);
     cJSON_Delete(root);
     if (!text) return -1;
@@ -262,40 +230,31 @@ static int print_json(const trace_picture *p) {
     return 0;
 }
 
-static int print_picture(const trace_picture *p, int json) {
+static int print_picture(const trace_picture *p, const trace_file *file, int json) {
     if (json) return print_json(p);
     print_totals(p);
     print_rates(p);
     print_top(p);
-    print_defects(p);
+    puts("\nknown defects");
+    cli_trace_print_defects(file, 1);
     return 0;
 }
 
 int cli_trace_info(int argc, char **argv) {
-    const struct argp argp = {options,
-                              parse,
-                              "FILE",
-                              "Tell what a trace file holds: totals, rate over time, burstiness, the busiest "
-                              "functions, and the known defects found and what is done with each.",
-                              NULL,
-                              NULL,
-                              NULL};
-    info_args args = {0};
-    if (cli_parse(&argp, "hassim trace info", argc, argv, &args)) return CLI_USAGE;
+    static const char doc[] = "Tell what a trace file holds: totals, rate over time, burstiness, the busiest "
+                              "functions, and the known defects found and what is done with each.";
+    cli_trace_args args = {0};
+    if (cli_trace_parse(&args, options, "FILE", doc, 0, argc, argv)) return CLI_USAGE;
     if (args.help) return CLI_OK;
     char err[TRACE_ERR_LEN];
     trace_file *file;
     trace_picture picture = {.path = args.path};
     if (trace_open(&file, args.format, args.path, err) || fill_picture(&picture, file, err)) {
-        cli_complain("hassim trace info", "%s", err);
+        cli_complain(argv[0], "%s", err);
         trace_close(file);
         return CLI_USAGE;
     }
-    int rc = print_picture(&picture, args.json);
+    int rc = print_picture(&picture, file, args.json);
     trace_close(file);
-    if (rc || fflush(stdout) || ferror(stdout)) {
-        cli_complain("hassim trace info", "cannot write standard output");
-        return CLI_FAILED;
-    }
-    return CLI_OK;
+    return rc ? CLI_FAILED : cli_trace_flush(argv[0]);
 }

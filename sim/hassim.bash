@@ -28,13 +28,13 @@ _hassim_value() {
     case "${call[1]} $1" in
     "run --plugin" | "policy --plugin") _hassim_files '*.so' ;;
     "run --progress") _hassim_words "auto always never" ;;
-    "run -o" | "run --output" | "calib -o" | "calib --output") _hassim_files '*' ;;
+    "run -o" | "run --output" | "calib -o" | "calib --output" | "trace -o" | "trace --output") _hassim_files '*' ;;
     "figures --format" | "figures -f") _hassim_words "svg png pdf svg,png svg,png,pdf" ;;
-    "figures -o" | "figures --out" | "policy -o" | "policy --output" | "trace -o" | "trace --output")
+    "figures -o" | "figures --out" | "policy -o" | "policy --output")
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         ;;
-    "trace --format" | "trace -f") _hassim_words "azure2019 azure2021 csv" ;;
+    "trace --format" | "trace -f") _hassim_words "azure2019 azure2021 azure-llm2023 azure-llm2024 invitro seconds csv packed" ;;
     "rapp --by") _hassim_words "config model" ;;
     "rapp --kind" | "rapp -k") _hassim_words "$("${call[0]}" rapp --help 2>/dev/null | sed -n 's/^    \([a-z]*\) .*/\1/p')" ;;
     "rapp -o" | "rapp --output") _hassim_files '*' ;;

@@ -6,6 +6,7 @@
 #include "trace_packed.h"
 #include "trace_sample.h"
 #include "trace_stats.h"
+#include "trace_subset.h"
 
 #define HEAD2019 "HashOwner,HashApp,HashFunction,Trigger,1,2,3\n"
 #define HEADLLM  "TIMESTAMP,ContextTokens,GeneratedTokens\n"
@@ -456,6 +457,41 @@ static void nine_functions_over_a_day(void **state) {
     trace_close(file);
 }
 
+/* By hand: two seconds of 1 and 3, a second between. Pieces: 1/2, then 1/4s; the gap between them 1/2 + 1 + 1/4. */
+static void expected_gaps_by_hand(void **state) {
+    (void)state;
+    sample_dir dir;
+    char err[TRACE_ERR_LEN];
+    sample_open(&dir);
+    trace_file *file = sample_trace("seconds", sample_write(&dir, "trace.csv", "requests\n1\n0\n3\n"));
+    trace_gap_stats g = trace_gaps_of(file, 0), all;
+    assert_int_equal(trace_gaps_of_all(file, &all, err), 0);
+    double mean = (1.75 + 2 * 0.25) / 3;
+    double squares = (1. / 3 + 0.1 + 1 + 2 * (0.5 + 0.25 + 0.125) + 2 * 0.1) / 3,
+           cv2 = squares / (mean * mean) - 1;
+    assert_int_equal(g.n, 3);
+    assert_true(g.mean_s > mean - 1e-12 && g.mean_s < mean + 1e-12);
+    assert_true(g.cv * g.cv > cv2 - 1e-12 && g.cv * g.cv < cv2 + 1e-12);
+    assert_true(all.n == g.n && all.cv == g.cv);
+    trace_close(file);
+    file = sample_trace("csv", sample_write(&dir, "trace.csv", "time_s,function\n1,a\n2,b\n4,a\n"));
+    assert_int_equal(trace_gaps_of_all(file, &all, err), 0);
+    assert_true(all.mean_s == 1.5 && all.cv > 1. / 3 - 1e-12 && all.cv < 1. / 3 + 1e-12);
+    assert_true(trace_gaps_of(file, 0).mean_s == 3 && trace_gaps_of(file, 0).cv == 0);
+    assert_true(trace_gaps_of(file, 1).n == 0);
+    trace_close(file);
+    sample_close(&dir);
+}
+
+static void wasserstein_by_hand(void **state) {
+    (void)state;
+    const double x[] = {0, 1, 3}, y[] = {5, 6, 8}, z[] = {0, 0, 1, 1, 3, 3}, w[] = {2};
+    assert_true(trace_wasserstein(x, 3, y, 3) == 5);
+    assert_true(trace_wasserstein(x, 3, z, 6) == 0);
+    double d = trace_wasserstein(x, 3, w, 1); /* (2 + 1 + 1) / 3 */
+    assert_true(d > 4. / 3 - 1e-12 && d < 4. / 3 + 1e-12);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats_are_guessed_and_known_by_name),
@@ -468,6 +504,8 @@ int main(void) {
         cmocka_unit_test(bad_packed_files_are_refused),
         cmocka_unit_test(forged_packed_files_do_no_harm),
         cmocka_unit_test(mutated_files_are_read_or_refused),
+        cmocka_unit_test(expected_gaps_by_hand),
+        cmocka_unit_test(wasserstein_by_hand),
         cmocka_unit_test(twenty_two_days_by_the_second),
         cmocka_unit_test(llm_traces_have_their_tokens),
         cmocka_unit_test(nine_functions_over_a_day),
