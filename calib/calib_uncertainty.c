@@ -11,24 +11,26 @@
 
 #include "calib_int.h"
 
-enum { N_COEF = 4, P_MAX = N_COEF + 100 };
+enum { N_COEF = 4, P_MAX = N_COEF + 100, FEW = 8 };
 
 static const double NOISE = 0.05; /* the fit's scale of the Cauchy weights */
 static const double DETERMINED =
-    1e-7;                           /* smaller eigenvalues, of the largest, are directions without points */
-static const double SDS_FROM_0 = 2; /* nearer to 0 a coefficient is held */
+    1e-7; /* smaller eigenvalues, of the largest, are directions without points */
+static const double SLOPE_LEAST = 0.1;
+static const double SDS_FROM_0 = 2;      /* nearer to 0 a coefficient is held */
 static const double SD_OF_MEAN = 1.2533; /* sd / mean absolute deviation of a normal */
 
 typedef struct {
     const calib_fit *fit;
     const calib_point *points;
-    size_t n, p, cells;
+    size_t n, p, cells, clusters;
+    int by_point;     /* clusters are points, not cells */
     int held[N_COEF]; /* coefficients taken as known */
     size_t *order;    /* of points, cell by cell */
     gsl_matrix *a, *b, *cov;
-    double sum[P_MAX]; /* of w r J over a cell */
-    double squares;    /* sum of w r r */
-    double gpu_error, launch_error;
+    double sum[P_MAX];                     /* of w r J over a cell */
+    double weight[2], slope[2];            /* sums of w and of d(w r)/dr, of launch- and GPU-bound points */
+    double error, gpu_error, launch_error; /* sums of |r|: of points, of cells, of points */
     size_t n_gpu_cells, n_launch;
 } estimate;
 
@@ -66,29 +68,36 @@ static void add_to(gsl_matrix *m, size_t i, size_t k, double v) {
 }
 
 static void add_point(estimate *e, const row *x) {
-    e->squares += x->w * x->r * x->r;
+    e->weight[x->is_gpu] += x->w;
+    e->slope[x->is_gpu] += x->w * (2 * x->w - 1); /* of Cauchy's w = 1 / (1 + u u) */
     for (size_t i = x->from; i < x->to; i++) {
         e->sum[i] += x->w * x->r * x->j[i];
         for (size_t k = x->from; k < x->to; k++) add_to(e->a, i, k, x->w * x->j[i] * x->j[k]);
     }
+    e->error += fabs(x->r);
     if (x->is_gpu) return;
     e->launch_error += fabs(x->r);
     e->n_launch++;
+}
+
+static void end_cluster(estimate *e) {
+    for (size_t i = 0; i < e->p; i++)
+        for (size_t k = 0; k < e->p; k++) add_to(e->b, i, k, e->sum[i] * e->sum[k]);
+    memset(e->sum, 0, sizeof e->sum);
+    e->clusters++;
 }
 
 /* The points order[from..to) are one cell. */
 static void add_cell(estimate *e, size_t from, size_t to) {
     double gpu_error = 0;
     size_t n_gpu = 0;
-    memset(e->sum, 0, sizeof e->sum);
     for (size_t i = from; i < to; i++) {
         row x;
         look_at(e, &e->points[e->order[i]], &x);
         add_point(e, &x);
         if (x.is_gpu) gpu_error += x.r, n_gpu++;
+        if (e->by_point || i + 1 == to) end_cluster(e);
     }
-    for (size_t i = 0; i < e->p; i++)
-        for (size_t k = 0; k < e->p; k++) add_to(e->b, i, k, e->sum[i] * e->sum[k]);
     e->cells++;
     if (!n_gpu) return;
     e->gpu_error += fabs(gpu_error / (double)n_gpu);
@@ -109,13 +118,26 @@ static void sort_by_cell(estimate *e, size_t *count, size_t n_cells) {
 static void add_cells(estimate *e) {
     gsl_matrix_set_zero(e->a);
     gsl_matrix_set_zero(e->b);
-    e->cells = e->n_gpu_cells = e->n_launch = 0;
-    e->squares = e->gpu_error = e->launch_error = 0;
+    memset(e->sum, 0, sizeof e->sum);
+    e->cells = e->clusters = e->n_gpu_cells = e->n_launch = 0;
+    e->error = e->gpu_error = e->launch_error = 0;
+    for (int i = 0; i < 2; i++) e->weight[i] = e->slope[i] = 0;
     for (size_t from = 0, to; from < e->n; from = to) {
         for (to = from + 1; to < e->n; to++)
             if (cell_of(&e->points[e->order[to]]) != cell_of(&e->points[e->order[from]])) break;
         add_cell(e, from, to);
     }
+}
+
+/* A counts how steeply w r rises with r, which is less than w where errors are as large as Cauchy's scale. Point by
+ * point that may be negative: the mean over all is taken (Huber 1981, 7.6). */
+static void flatten(estimate *e) {
+    for (size_t i = 0; i < e->p; i++)
+        for (size_t k = 0; k < e->p; k++) {
+            int is_gpu = i < N_COEF && k < N_COEF;
+            double share = e->weight[is_gpu] > 0 ? e->slope[is_gpu] / e->weight[is_gpu] : 1;
+            gsl_matrix_set(e->a, i, k, gsl_matrix_get(e->a, i, k) * fmax(share, SLOPE_LEAST));
+        }
 }
 
 /* a becomes its pseudo-inverse: scaled to a unit diagonal, inverted where the data determine it. */
@@ -147,17 +169,15 @@ done:
     return rc;
 }
 
-/* cov = A^-1 B A^-1 * C / (C - p), or s^2 A^-1 where there are too few cells for that */
+/* cov = A^-1 B A^-1 * C / (C - p) */
 static int covariance(estimate *e) {
     gsl_matrix *half = gsl_matrix_alloc(e->p, e->p);
+    flatten(e);
     int rc = half && invert(e->a, e->p) == 0 ? 0 : -1;
-    if (!rc && e->cells > e->p) {
-        double few = (double)e->cells / (double)(e->cells - e->p);
+    if (!rc) {
+        double few = (double)e->clusters / (double)(e->clusters - e->p);
         gsl_blas_dgemm(CblasNoTrans, CblasNoTrans, 1, e->a, e->b, 0, half);
         gsl_blas_dgemm(CblasNoTrans, CblasNoTrans, few, half, e->a, 0, e->cov);
-    } else if (!rc) {
-        gsl_matrix_memcpy(e->cov, e->a);
-        gsl_matrix_scale(e->cov, e->squares / (double)(e->n - e->p));
     }
     gsl_matrix_free(half);
     return rc;
@@ -179,10 +199,13 @@ static int weakest(const estimate *e) {
 }
 
 static int estimate_all(estimate *e) {
-    for (int weak = 0; weak >= 0; weak = weakest(e)) {
-        if (e->cells) e->held[weak] = 1;
+    add_cells(e);
+    e->by_point = e->cells <= e->p;
+    for (int weak = 0; weak >= 0;) {
         add_cells(e);
         if (covariance(e)) return -1;
+        weak = weakest(e);
+        if (weak >= 0) e->held[weak] = 1;
     }
     return 1;
 }
@@ -210,6 +233,12 @@ static void factor(const gsl_matrix *cov, double out[CALIB_FACTOR_LEN]) {
         for (size_t k = 0; k <= i; k++) out[at++] = rounded(l[i][k]);
 }
 
+/* A part that few points show fits them too well to tell: all points tell for it. */
+static double form_pct(const estimate *e, double error, size_t n) {
+    double own = n ? error / (double)n : 0, all = e->error / (double)e->n;
+    return rounded(100 * SD_OF_MEAN * (n < FEW && own < all ? all : own));
+}
+
 static void finish(const estimate *e, calib_uncertainty *u) {
     u->cells = e->cells;
     factor(e->cov, u->gpu_factor_ms);
@@ -217,10 +246,8 @@ static void finish(const estimate *e, calib_uncertainty *u) {
         size_t at = N_COEF + (size_t)k;
         u->launch_sd_pct[k] = rounded(100 * sqrt(fmax(0, gsl_matrix_get(e->cov, at, at))));
     }
-    if (e->n_gpu_cells)
-        u->gpu_residual_pct = rounded(100 * SD_OF_MEAN * e->gpu_error / (double)e->n_gpu_cells);
-    if (e->n_launch)
-        u->launch_residual_pct = rounded(100 * SD_OF_MEAN * e->launch_error / (double)e->n_launch);
+    u->gpu_residual_pct = form_pct(e, e->gpu_error, e->n_gpu_cells);
+    u->launch_residual_pct = form_pct(e, e->launch_error, e->n_launch);
 }
 
 int calib_uncertainty_estimate(calib_uncertainty *u, const calib_fit *fit, const calib_point *points,

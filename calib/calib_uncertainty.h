@@ -7,16 +7,17 @@
  *    of a weighted least-squares fit, clustered by cell (Liang and Zeger 1986): with J the derivatives of log latency
  *    by the four coefficients and by log f(quota), and w the fit's Cauchy weights,
  *
- *        cov = A^-1 B A^-1 * C / (C - p),    A = sum w J J',    B = sum over cells (sum w r J)(sum w r J)'
+ *        cov = A^-1 B A^-1 * C / (C - p),    A = k sum w J J',    B = sum over cells (sum w r J)(sum w r J)'
  *
- *    C cells, p parameters. Where C <= p (a few numbers) the points must do: s^2 A^-1 with s^2 = sum w r^2 / (n - p),
- *    which takes their errors as independent. Coefficients within two standard deviations of 0, their bound,
- *    are held where they are, the worst first, and the rest takes up what they could explain: draws that had to be cut
- *    at 0 would make G larger on average. Directions that no point determines (the batch, where only one was measured) get none:
- *    there is nothing to learn about them here, and what depends on them is extrapolation, flagged as such.
+ *    C cells, p parameters, k the mean slope of w r over that of r (Huber 1981, 7.6). Where C <= p (a few numbers) the
+ *    points must do for cells. Coefficients within two standard deviations of 0, their bound, are held where they are,
+ *    the worst first, and the rest takes up what they could explain: draws that had to be cut at 0 would make G larger
+ *    on average. Directions that no point determines (the batch, where only one was measured) get none: there is
+ *    nothing to learn about them here, and what depends on them is extrapolation, flagged as such.
  * 2. Form: the truth is not max(G, f) of this shape, so that a configuration is off by much the same amount each time
  *    that it is used. What is left of r, per cell for G and per point for f, tells by how much. As a standard
- *    deviation: 1.2533 times the mean absolute value, which a few outliers do not rule.
+ *    deviation: 1.2533 times the mean absolute value, which a few outliers do not rule. A part
+ *    that fewer than eight cells or points show is taken to be known no better than the whole.
  *
  * GSL does the linear algebra. What goes into a device file is rounded to four digits.
  */

@@ -42,7 +42,18 @@ _hassim_value() {
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         ;;
-    "calib --facts" | "calib -f") _hassim_files '*.json' ;;
+    "calib --format" | "calib -f")
+        case ${call[2]-} in
+        import) _hassim_words "plain rapp parvagpu gpu-percent" ;;
+        figure) _hassim_words "svg png pdf svg,png svg,png,pdf" ;;
+        *) _hassim_files '*.json' ;;
+        esac
+        ;;
+    "calib --facts") _hassim_files '*.json' ;;
+    "calib --out")
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        ;;
     "bench --engine" | "bench -e") _hassim_words "islands global" ;;
     "bench --policy" | "bench -p") _hassim_policies ;;
     *) return 1 ;;
@@ -59,7 +70,7 @@ _hassim_argument() {
         _hassim_policies
         COMPREPLY+=("${files[@]}")
         ;;
-    "calib fit") _hassim_files '*.csv' ;;
+    "calib fit" | "calib import") _hassim_files '*.csv' ;;
     "rapp eval" | "rapp predict") _hassim_files '*.json' ;;
     calib*) _hassim_files '*.json' ;;
     compare | figures | report) _hassim_files '*.db' ;;

@@ -90,6 +90,12 @@ latencies() {
     refuse "latency.csv$1" calib fit latency.csv -o made.json
 }
 
+# import FRAGMENT FORMAT TEXT: measurements for calib import
+import() {
+    printf "$3" >net.csv
+    refuse "net.csv$1" calib import --format "$2" net.csv -o made.csv
+}
+
 # trace FRAGMENT FORMAT TEXT
 trace() {
     printf "$3" >trace.csv
@@ -198,6 +204,21 @@ refuse "found 'b.json', expected one file" calib check a.json b.json
 refuse 'found "resnet51"' calib info --model resnet51
 refuse 'found no measurements' calib fit
 refuse 'found no output' calib fit good.csv
+refuse 'found no layout, expected --format' calib import good.csv -o made.csv
+refuse "--format: found 'rap', expected one of plain, rapp, parvagpu, gpu-percent" calib import --format rap good.csv -o made.csv
+refuse 'found no output' calib import --format plain good.csv
+refuse 'found no measurements' calib import --format plain -o made.csv
+refuse "--rename: found 'resnet50', expected OLD=NEW" calib import --format plain good.csv -o made.csv --rename resnet50
+refuse "--rename: found 'a=b/c', expected OLD=NEW" calib import --format plain good.csv -o made.csv --rename a=b/c
+refuse "--rename: found 'vgg=vgg16', expected a model of these" calib import --format plain good.csv -o made.csv -r vgg=vgg16
+refuse 'missing/m.csv: found No such file' calib import --format plain good.csv -o missing/m.csv
+refuse "--batch: found '33'" calib figure --batch 33
+refuse "--format: found 'gif'" calib figure --format gif
+refuse "--points: found 'good.csv', expected DEVICE=FILE.csv" calib figure --points good.csv
+refuse "--points: found 'v200=good.csv', expected one of the devices" calib figure --points v200=good.csv
+refuse 'missing.csv: found No such file' calib figure --points v100-16gb=missing.csv
+refuse 'good.json: name: unknown key' calib figure good.json
+refuse 'good.csv/figures: found Not a directory' calib figure --out good.csv/figures
 refuse 'found no command' policy
 refuse "found 'lists'" policy lists
 refuse "found 'hass'" policy list hass
@@ -341,14 +362,29 @@ refuse 'missing.csv: found No such file' calib fit missing.csv -o made.json
 refuse 'fifo: found a device or pipe' calib fit fifo -o made.json
 refuse 'folder: found a directory' calib fit folder -o made.json
 head='model,batch,sm_pct,quota_pct,latency_ms\n'
+calib ': models.alexnet.uncertainty.cells: found 0, expected a number from 1' 's/"cells":.*80,/"cells": 0,/'
+calib ': models.alexnet.uncertainty.gpu_residual_pct: found -1' 's/"gpu_residual_pct":.*,/"gpu_residual_pct": -1,/'
 latencies ':0: file: found "no rows"' ''
 latencies ':1: header: found "model", expected sm_pct' 'model,batch\n'
-latencies ':1: file: found "no rows"' "$head"
+latencies ': found no rows, expected measurements' "$head"
 latencies ':2: row: found "resnet50"' "${head}resnet50,1,100,100\n"
 latencies ':2: batch: found "0"' "${head}resnet50,0,100,100,5\n"
 latencies ':2: sm_pct: found "101"' "${head}resnet50,1,101,100,5\n"
 latencies ':2: latency_ms: found "nan"' "${head}resnet50,1,100,100,nan\n"
 latencies ':2: latency_ms: found "-5"' "${head}resnet50,1,100,100,-5\n"
+latencies ':1: note: found "# licence: a?[2Jb", expected no control' "# licence: a\033[2Jb\n${head}resnet50,1,100,100,5\n"
+latencies ': found no row of one process' 'model,batch,sm_pct,latency_ms,processes\nresnet50,1,100,5,2\n'
+parva='Mig instance,Batch size,Workload Number,Throughput,Latency\n'
+import ':1: header: found "model", expected Mig instance' parvagpu "$head"
+import ': found no rows, expected measurements' parvagpu "$parva"
+import ': found no row with a latency' parvagpu "${parva}7,1,1,0,0\n"
+import ':2: Mig instance: found "8"' parvagpu "${parva}8,1,1,10,0.1\n"
+import ':3: Latency: found "0.2", expected batch / throughput' parvagpu "${parva}7,1,1,10,0.1\n7,1,1,10,0.2\n"
+import ':2: Throughput: found "nan"' parvagpu "${parva}7,1,1,nan,0.1\n"
+import ':1: header: found "model", expected nr_input_tokens' gpu-percent "$head"
+import ':2: sm_pct: found "0"' rapp "${head}resnet50,1,0,100,5\n"
+import ':2: line: found "7,1,' parvagpu "${parva}7,1,\0001,10,0.1\n"
+refuse 'fifo: found a device or pipe' calib import --format plain fifo -o made.csv
 latencies ':2: line: found "res"' "${head}res\000net,1,100,100,5\n"
 
 # ---- traces ----

@@ -225,6 +225,31 @@ static void pods_beyond_the_calibration(void **state) {
     calib_close(c);
 }
 
+/* The A100's were measured in MIG instances, 14 % of the GPU and more, without a quota. */
+static void pods_on_another_device(void **state) {
+    made m;
+    char err[CALIB_ERR_LEN];
+    calib *c = NULL;
+    (void)state;
+    make(&m);
+    if (calib_open(&c, HASSIM_ROOT "/calib/data/a100-80gb.json", err)) fail_msg("%s", err);
+    m.fit.model = calib_model_find(c, "resnet50");
+    assert_non_null(m.fit.model);
+    m.fn.on = &m.fit;
+    start(&m, 0, 14, 50, 0);
+    start(&m, 1, 100, 100, 32);
+    quiet(&m);
+    m.setup.runtime = ENGINE_TOKEN;
+    warns(&m, WARNING_EXTRAPOLATION, 50,
+          "1 of 2 pods outside what was measured for m, such as SM 14 %, quota 50 %, batch 4");
+    m.setup.runtime = ENGINE_METERED;
+    start(&m, 2, 10, 100, 0);
+    warns(&m, WARNING_EXTRAPOLATION, 100.0 / 3,
+          "1 of 3 pods outside what was measured for m, such as SM 10 %, batch 4");
+    warnings_free(&m.list);
+    calib_close(c);
+}
+
 static void names_are_parsed(void **state) {
     char err[WARNINGS_ERR_LEN] = "";
     unsigned kinds = 0;
@@ -428,6 +453,7 @@ int main(void) {
         cmocka_unit_test(refused_actions),
         cmocka_unit_test(lost_requests),
         cmocka_unit_test(pods_beyond_the_calibration),
+        cmocka_unit_test(pods_on_another_device),
         cmocka_unit_test(names_are_parsed),
         AT_PLACE(the_worst_run_is_shown),
         AT_PLACE(undecided_pairs),
