@@ -218,20 +218,21 @@ done:
     return text;
 }
 
-/* By a temporary file beside it: a full disk leaves the old one. */
-static int write_whole(const char *path, const char *text, char err[RAPP_ERR_LEN]) {
-    char temporary[PATH_LEN];
+/* A temporary file beside it is written, then renamed: a full disk leaves the old one. NULL: it cannot be made */
+static FILE *open_beside(const char *path, char temporary[PATH_LEN], char err[RAPP_ERR_LEN]) {
     struct stat st;
-    int n = snprintf(temporary, sizeof temporary, "%s.part", path), is_long = n >= (int)sizeof temporary;
+    int is_long = snprintf(temporary, PATH_LEN, "%s.part", path) >= PATH_LEN;
     int is_odd = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
     FILE *f = is_long || is_odd ? NULL : fopen(temporary, "wb");
-    if (!f) {
-        snprintf(err, RAPP_ERR_LEN, "%.300s: found %s, expected a file that can be written", path,
-                 is_long  ? "a long name"
-                 : is_odd ? "something that is no file"
-                          : strerror(errno));
-        return -1;
-    }
+    const char *found = is_long ? "a long name" : is_odd ? "something that is no file" : strerror(errno);
+    if (!f) snprintf(err, RAPP_ERR_LEN, "%.300s: found %s, expected a file that can be written", path, found);
+    return f;
+}
+
+static int write_whole(const char *path, const char *text, char err[RAPP_ERR_LEN]) {
+    char temporary[PATH_LEN];
+    FILE *f = open_beside(path, temporary, err);
+    if (!f) return -1;
     int bad = fputs(text, f) < 0 || fputc('\n', f) < 0;
     if (fclose(f)) bad = 1;
     if (!bad && !rename(temporary, path)) return 0;
@@ -239,6 +240,15 @@ static int write_whole(const char *path, const char *text, char err[RAPP_ERR_LEN
              strerror(errno));
     unlink(temporary);
     return -1;
+}
+
+int rapp_save_check(const char *path, char err[RAPP_ERR_LEN]) {
+    char temporary[PATH_LEN];
+    FILE *f = open_beside(path, temporary, err);
+    if (!f) return -1;
+    fclose(f);
+    unlink(temporary);
+    return 0;
 }
 
 int rapp_save(const rapp_model *m, const char *path, char err[RAPP_ERR_LEN]) {

@@ -59,6 +59,7 @@ int rapp_train(rapp_model **out, const char *kind, const rapp_data *data, const 
                const rapp_options *options, char err[RAPP_ERR_LEN]);
 int rapp_load(rapp_model **out, const char *path, char err[RAPP_ERR_LEN]);
 int rapp_save(const rapp_model *m, const char *path, char err[RAPP_ERR_LEN]);
+int rapp_save_check(const char *path, char err[RAPP_ERR_LEN]); /* could it be saved there? Before long work */
 void rapp_close(rapp_model *m);
 const char *rapp_kind_of(const rapp_model *m);
 rapp_origin rapp_origin_of(const rapp_model *m);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "cli_rapp_int.h"
@@ -140,12 +141,15 @@ int cli_rapp_complain(const rapp_args *args, int code, const char *what) {
 }
 
 static void print_progress(void *arg, const char *line) {
-    cli_complain(((const rapp_args *)arg)->name, "%s", line);
+    fprintf(stderr, "%s: %s\n", (const char *)arg, line);
 }
 
-/* What training says goes to stderr, where someone watches. */
+/* What training says goes to stderr, if someone watches. */
 rapp_options cli_rapp_options(const rapp_args *args) {
-    return (rapp_options){.seed = args->seed, .threads = (unsigned)args->threads};
+    return (rapp_options){.seed = args->seed,
+                          .threads = (unsigned)args->threads,
+                          .progress = isatty(STDERR_FILENO) ? print_progress : NULL,
+                          .progress_arg = (void *)(uintptr_t)args->name};
 }
 
 static int run_train(const rapp_args *args) {
@@ -155,9 +159,8 @@ static int run_train(const rapp_args *args) {
     rapp_options options = cli_rapp_options(args);
     if (!args->data_dir) return cli_rapp_complain(args, CLI_USAGE, "found no data, expected --data DIR");
     if (!args->out) return cli_rapp_complain(args, CLI_USAGE, "found no output, expected -o MODEL");
-    if (rapp_data_open(&data, args->data_dir, err)) return cli_rapp_complain(args, CLI_USAGE, err);
-    options.progress = print_progress;
-    options.progress_arg = &(rapp_args){.name = args->name};
+    if (rapp_save_check(args->out, err) || rapp_data_open(&data, args->data_dir, err))
+        return cli_rapp_complain(args, CLI_USAGE, err);
     int rc = rapp_train(&m, args->kind, data, NULL, &options, err);
     if (!rc) rc = rapp_save(m, args->out, err);
     if (rc) {

@@ -96,6 +96,20 @@ import() {
     refuse "net.csv$1" calib import --format "$2" net.csv -o made.csv
 }
 
+# rapp FRAGMENT FILE TEXT: one file of a data folder, the others being good
+rapp() {
+    cp -r data bad_data
+    printf "$3" >"bad_data/$2"
+    refuse "bad_data/$2$1" rapp train --data bad_data -o made.json
+    rm -r bad_data
+}
+
+# model FRAGMENT SED-EXPRESSION: a trained model, changed
+model() {
+    sed "$2" model.json >bad_model.json
+    refuse "bad_model.json$1" rapp eval bad_model.json --data data
+}
+
 # trace FRAGMENT FORMAT TEXT
 trace() {
     printf "$3" >trace.csv
@@ -123,6 +137,21 @@ done | sed '1i\
 model,batch,sm_pct,quota_pct,latency_ms' >good.csv
 "$hassim" run good.json -o good.db >"$work/out" 2>&1 && [ -f good.db ] || {
     echo "the valid config does not run:" >&2
+    cat "$work/out" >&2
+    exit 1
+}
+mkdir data
+cp good.csv data/latency.csv
+cat >data/graphs.csv <<'END'
+model,gmac,conv2d_count,dense_count,relu_count,lat_ms_b4_sm100_q20,lat_ms_b4_sm100_q40,lat_ms_b4_sm100_q60,lat_ms_b4_sm100_q80,lat_ms_b4_sm100_q100
+resnet50,4.1,53,1,49,78,36,24,22,22
+END
+cat >data/operators.csv <<'END'
+model,node,op,kernel_h,kernel_w,channels,stride_h,stride_w,pad_top,pad_left,pad_bottom,pad_right,dilation_h,dilation_w,groups,shape0,shape1,shape2,shape3,t_ms_sm5,t_ms_sm10,t_ms_sm30,t_ms_sm60,t_ms_sm80,t_ms_sm100
+resnet50,0,conv2d,7,7,64,2,2,3,3,3,3,1,1,1,64,3,7,7,20,10,4,3,2.5,2
+END
+"$hassim" rapp train --data data --kind table -o model.json >"$work/out" 2>&1 || {
+    echo "the valid data do not train:" >&2
     cat "$work/out" >&2
     exit 1
 }
@@ -219,6 +248,27 @@ refuse "--points: found 'v200=good.csv', expected one of the devices" calib figu
 refuse 'missing.csv: found No such file' calib figure --points v100-16gb=missing.csv
 refuse 'good.json: name: unknown key' calib figure good.json
 refuse 'good.csv/figures: found Not a directory' calib figure --out good.csv/figures
+refuse 'found no command' rapp
+refuse "found 'trian'" rapp trian
+refuse 'found no data' rapp train -o made.json
+refuse 'found no output' rapp train --data data
+refuse "found 'x', expected options only" rapp train x
+refuse "--kind: found 'oracle', expected one of" rapp train --data data --kind oracle -o made.json
+refuse "--threads: found '0'" rapp train --data data -o made.json --threads 0
+refuse "--seed: found '-1'" rapp train --data data -o made.json --seed=-1
+refuse 'folder: found something that is no file' rapp train --data data --kind roofline -o folder
+refuse 'fifo: found something that is no file' rapp train --data data --kind roofline -o fifo
+refuse 'missing/m.json: found No such file' rapp train --data data --kind roofline -o missing/m.json
+refuse 'found no model file' rapp eval --data data
+refuse 'found no data' rapp eval model.json
+refuse "found 'b.json', expected one model file" rapp eval a.json b.json
+refuse "--by: found 'fold'" rapp cv --data data --by fold
+refuse "--folds: found '1'" rapp cv --data data --folds 1
+refuse 'found no DNN' rapp predict model.json
+refuse 'found "resnet51"' rapp predict model.json --model resnet51
+refuse "--batch: found '33'" rapp predict model.json --model resnet50 --batch 33
+refuse "--sm: found '101'" rapp predict model.json --model resnet50 --sm 101
+refuse "--quota: found '0'" rapp predict model.json --model resnet50 --quota 0
 refuse 'found no command' policy
 refuse "found 'lists'" policy lists
 refuse "found 'hass'" policy list hass
@@ -386,6 +436,30 @@ import ':2: sm_pct: found "0"' rapp "${head}resnet50,1,0,100,5\n"
 import ':2: line: found "7,1,' parvagpu "${parva}7,1,\0001,10,0.1\n"
 refuse 'fifo: found a device or pipe' calib import --format plain fifo -o made.csv
 latencies ':2: line: found "res"' "${head}res\000net,1,100,100,5\n"
+
+# ---- predictors: data and models ----
+
+refuse 'missing/latency.csv: found No such file' rapp train --data missing -o made.json
+rapp ':0: file: found "no rows"' graphs.csv ''
+rapp ':2: row: found "resnet50"' latency.csv "${head}resnet50,1,100,100\n"
+rapp ':2: batch: found "33"' latency.csv "${head}resnet50,33,100,100,5\n"
+rapp ':2: model: found ""' latency.csv "${head},1,100,100,5\n"
+rapp ':2: line: found "res"' latency.csv "${head}res\000net,1,100,100,5\n"
+rapp ':1: header: found "model", expected gmac' graphs.csv 'model\n'
+rapp ':1: header: found "model", expected node' operators.csv 'model\n'
+refuse 'found no points to train on' rapp cv --data data --by model --kind roofline
+refuse 'missing.json: found No such file' rapp eval missing.json --data data
+refuse 'fifo: found a device or pipe' rapp eval fifo --data data
+refuse 'folder: found a directory' rapp predict folder --model resnet50
+refuse 'empty:1:1: found the end of the text' rapp eval empty --data data
+refuse 'good.json: format: missing' rapp eval good.json --data data
+model ': format: found "hassim-rapp-9"' 's/hassim-rapp-1/hassim-rapp-9/'
+model ': kind: found "oracle", expected one of' 's/"kind":"table"/"kind":"oracle"/'
+model ': data.hash: found "zz"' 's/"hash":"[0-9a-f]*"/"hash":"zz"/'
+model ': state: missing' 's/,"state":.*/}/'
+model ': state: laws: missing' 's/"state":.*/"state":{}}/'
+model ': state: values_ms[0]: found something else at 0' 's/"values_ms":\[\[/"values_ms":[["x",/'
+model ':2:1: found the end of the text' 's/.$//'
 
 # ---- traces ----
 
