@@ -41,12 +41,12 @@ static figures_status keep_picture(const char *part, const char *picture, const 
     return FIGURES_FAILED;
 }
 
-static figures_status plot(const figures_request *request, const char *name, char *data_path, char *format,
-                           char err[FIGURES_ERR_LEN]) {
+static figures_status plot(const figures_request *request, const char *script_name, const char *name,
+                           char *data_path, char *format, char err[FIGURES_ERR_LEN]) {
     char script[FIGURES_PATH_LEN], style[FIGURES_PATH_LEN], picture[FIGURES_PATH_LEN], part[FIGURES_PATH_LEN];
     char suffix[16];
     snprintf(suffix, sizeof suffix, ".%s", format);
-    if (figures_int_path(script, request->plots_dir, name, ".gp", err) ||
+    if (figures_int_path(script, request->plots_dir, script_name, ".gp", err) ||
         figures_int_path(style, request->plots_dir, "style", ".gp", err) ||
         figures_int_path(picture, request->out_dir, name, suffix, err) ||
         figures_int_path(part, "", picture, ".part", err))
@@ -62,12 +62,17 @@ static figures_status plot(const figures_request *request, const char *name, cha
     return status;
 }
 
-figures_status figures_int_plot(const figures_request *request, const char *name, const char *data_path,
-                                char err[FIGURES_ERR_LEN]) {
+figures_status figures_int_plot_as(const figures_request *request, const char *script, const char *name,
+                                   const char *data_path, char err[FIGURES_ERR_LEN]) {
     char formats[][4] = {"svg", "png", "pdf"}, data[FIGURES_PATH_LEN];
     figures_status status = FIGURES_OK;
     if (figures_int_path(data, "", data_path, "", err)) return FIGURES_BAD_INPUT;
     for (unsigned i = 0; i < 3 && status == FIGURES_OK; i++)
-        if (request->formats & (1u << i)) status = plot(request, name, data, formats[i], err);
+        if (request->formats & (1u << i)) status = plot(request, script, name, data, formats[i], err);
     return status;
+}
+
+figures_status figures_int_plot(const figures_request *request, const char *name, const char *data_path,
+                                char err[FIGURES_ERR_LEN]) {
+    return figures_int_plot_as(request, name, name, data_path, err);
 }

@@ -17,8 +17,10 @@ int figures_int_path(char path[FIGURES_PATH_LEN], const char *dir, const char *n
 figures_status figures_int_write_data(sqlite3 *db, const figures_request *request, const char *name,
                                       const char *data_path, size_t *rows, char err[FIGURES_ERR_LEN]);
 
-/* Draws in every format asked for. */
+/* Draws in every format asked for; NAME by plots/NAME.gp, or by plots/SCRIPT.gp. */
 figures_status figures_int_plot(const figures_request *request, const char *name, const char *data_path,
                                 char err[FIGURES_ERR_LEN]);
+figures_status figures_int_plot_as(const figures_request *request, const char *script, const char *name,
+                                   const char *data_path, char err[FIGURES_ERR_LEN]);
 
 #endif

@@ -73,10 +73,21 @@ static void add_names(cJSON *object, const validate_run *run) {
     for (size_t i = 0; i < run->n_tags; i++) cJSON_AddItemToArray(tags, cJSON_CreateString(run->tags[i]));
 }
 
+/* Quota over time: [t_s, pods, sm_pct, quota_pct] where it changes */
+static void add_allocation(cJSON *object, const char *key, const validate_trace *t) {
+    cJSON *changes = cJSON_AddArrayToObject(object, key);
+    for (size_t i = 0; i < t->n_shares; i++) {
+        const validate_share *s = &t->shares[i];
+        const double change[] = {s->t_s, s->pods, s->sm_pct, s->quota_pct};
+        cJSON_AddItemToArray(changes, cJSON_CreateDoubleArray(change, 4));
+    }
+}
+
 static cJSON *row_object(const validate_row *row) {
     cJSON *object = cJSON_CreateObject();
     add_names(object, row->run);
     add_values(object, "real", &row->real);
+    add_allocation(object, "allocation", &row->run->real);
     add_spread(object, row);
     if (!row->simulated) {
         cJSON_AddFalseToObject(object, "simulated");
@@ -84,6 +95,7 @@ static cJSON *row_object(const validate_row *row) {
         return object;
     }
     add_values(object, "simulated", &row->mean);
+    add_allocation(object, "simulated_allocation", &row->traces[0]); /* of the first seed */
     add_errors(object, row);
     add_number(object, "agreement_share_pct", row->share_agreement_pct);
     add_number(object, "agreement_pods_pct", row->pods_agreement_pct);

@@ -30,6 +30,7 @@ static const char *unit_of(validate_metric m) {
 
 /* A number, or n/a, to the right of so many columns */
 static void put(FILE *out, int width, int decimals, int with_sign, double value) {
+    if (fabs(value) < 0.05) value = 0; /* no -0.0 */
     if (!isfinite(value))
         fprintf(out, "%*s", width, "n/a");
     else if (with_sign)
@@ -54,8 +55,8 @@ static void print_latencies(const validate_report *r, FILE *out) {
     fprintf(out, "\n%-*s%12s%20s%20s%28s\n", NAME_WIDTH, "", "mean, ms", "P50, ms", "P95, ms",
             "violations, 250 ms");
     fprintf(out, "%-*s", NAME_WIDTH, "run");
-    for (int i = 0; i < 3; i++) fprintf(out, "%7s%8s     ", "real", "error, %");
-    fprintf(out, "%7s%8s\n", "real, %", "err., pp");
+    for (int i = 0; i < 3; i++) fprintf(out, "%7s%10s   ", "real", "error, %");
+    fprintf(out, "%7s%11s\n", "real, %", "error, pp");
     for (size_t i = 0; i < r->n_rows; i++) {
         const validate_row *row = &r->rows[i];
         if (!row->simulated) continue;

@@ -11,6 +11,7 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
+#include "validate_plot.h"
 #include "validate_report.h"
 #include "validate_sample.h"
 
@@ -476,6 +477,68 @@ static void text_fits_the_screen(void **state) {
     close_runs(&s, d);
 }
 
+/* ---- what is drawn ---- */
+
+static void has_line(const char *dir, const char *file, const char *line) {
+    char path[160], found[512];
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    int has = 0;
+    while (!has && fgets(found, sizeof found, f)) has = strcmp(found, line) == 0;
+    fclose(f);
+    remove(path);
+    if (!has) fail_msg("%s lacks the line %s", file, line);
+}
+
+/* Of run a and the summary: the data, and the pictures where gnuplot is */
+static void figures_have_their_data(void **state) {
+    (void)state;
+    validate_sample s;
+    validate_data *d;
+    validate_report *report;
+    rules r = {.factor = 2};
+    char err[FIGURES_ERR_LEN] = "", out[96], *paths = NULL, path[160];
+    const char *only[] = {"a"}, *pictures[] = {"a_cdf", "a_timeline", "summary"};
+    size_t len = 0, n = 0;
+    open_runs(&s, &d);
+    snprintf(out, sizeof out, "%s/out", s.dir);
+    const validate_plan plan = {
+        .n_seeds = 1, .threads = 1, .only = only, .n_only = 1, .simulate = rule, .arg = &r};
+    assert_int_equal(validate_report_make(&report, d, &plan, err), 0);
+    FILE *to = open_memstream(&paths, &len);
+    assert_non_null(to);
+    const figures_request request = {.plots_dir = HASSIM_ROOT "/plots",
+                                     .out_dir = out,
+                                     .formats = FIGURES_SVG,
+                                     .paths = to,
+                                     .log = stderr};
+    figures_status status = validate_plot(report, &request, err);
+    fclose(to);
+    if (strstr(err, "not installed")) {
+        print_message("%s: skipped\n", err);
+        snprintf(path, sizeof path, "%s/a_cdf.tsv", out);
+        remove(path);
+    } else {
+        assert_int_equal(status, FIGURES_OK);
+        for (size_t i = 0; i < 3; i++) {
+            snprintf(path, sizeof path, "%s/%s.svg\n", out, pictures[i]);
+            assert_non_null(strstr(paths, path));
+            path[strlen(path) - 1] = '\0';
+            n += remove(path) == 0;
+        }
+        assert_int_equal(n, 3);
+        has_line(out, "a_cdf.tsv", "a\tms\treal\tsim_lo\tsim\tsim_hi\n");
+        /* bin 0: 50 requests, 100 + 37 i mod 100: seed 1 takes 2 x 0.99 of the time */
+        has_line(out, "a_timeline.tsv", "a\t0\t10\t10\t147.5\t292.05\t193.65\t383.427\n");
+        has_line(out, "summary.tsv", "has\ta\t149.5\t296.01\t194.05\t384.219\n");
+    }
+    remove(out);
+    free(paths);
+    validate_report_free(report);
+    close_runs(&s, d);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(measures_a_trace),
@@ -491,6 +554,7 @@ int main(void) {
         cmocka_unit_test(targets_of_policy),
         cmocka_unit_test(json_has_the_keys),
         cmocka_unit_test(text_fits_the_screen),
+        cmocka_unit_test(figures_have_their_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
