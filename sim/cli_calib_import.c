@@ -104,7 +104,8 @@ static int read_files(const import_args *args, calib_import *list, char err[CALI
     for (int i = 0; i < args->n_files; i++)
         if (calib_import_read(list, args->importer, args->files[i], err)) return -1;
     if (list->n) return rename_models(args, list, err);
-    snprintf(err, CALIB_ERR_LEN, "%.300s: found no row with a latency, expected at least one", args->files[0]);
+    snprintf(err, CALIB_ERR_LEN, "%.300s: found no row with a latency, expected at least one",
+             args->files[0]);
     return -1;
 }
 
