@@ -17,7 +17,7 @@
 enum { LANES = 8 };
 
 const rapp_gat_plan rapp_gat_default_plan = {
-    .epochs = 60, .minibatch = 16, .rate = 3e-3, .decay = 1e-2, .huber = 0.05};
+    .epochs = 80, .minibatch = 16, .rate = 3e-3, .decay = 1e-2, .huber = 0.05};
 
 typedef struct {
     float *net, *first, *second; /* weights; Adam's moments of the gradient */
