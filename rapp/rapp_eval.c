@@ -149,53 +149,49 @@ static void add_group(floor_sum *s, double *values, size_t n, double *rest) {
     s->groups++;
 }
 
-typedef enum { BETWEEN, LAUNCH_BOUND, GPU_BOUND } regime;
-
-static regime regime_of(const rapp_physics *law, const rapp_point *p) {
+static int is_of(const rapp_physics *law, const rapp_point *p, rapp_floor_kind kind) {
     double gpu = rapp_physics_gpu_ms(law, p->batch, p->sm_pct);
     double launch = rapp_physics_launch_ms(law, p->quota_pct);
-    return launch > WELL * gpu ? LAUNCH_BOUND : gpu > WELL * launch ? GPU_BOUND : BETWEEN;
+    return kind == RAPP_FLOOR_GPU ? gpu > WELL * launch : launch > WELL * gpu;
 }
 
-static int is_equivalent(const rapp_point *a, const rapp_point *b, regime r) {
-    return r == LAUNCH_BOUND ? a->quota_pct == b->quota_pct : a->batch == b->batch && a->sm_pct == b->sm_pct;
+static int is_equivalent(const rapp_point *a, const rapp_point *b, rapp_floor_kind kind) {
+    if (kind == RAPP_FLOOR_GPU) return a->batch == b->batch && a->sm_pct == b->sm_pct;
+    return a->quota_pct == b->quota_pct && (kind == RAPP_FLOOR_LAUNCH || a->batch == b->batch);
 }
 
-/* of: each point's regime, BETWEEN once it is in a group. room: 2 n */
-static void add_groups(floor_sum sums[3], const rapp_point *points, regime *of, size_t n, double *room) {
+/* left: points that are in no group yet; room: 2 n */
+static void add_groups(floor_sum *sum, rapp_floor_kind kind, const rapp_point *points, unsigned char *left,
+                       size_t n, double *room) {
     for (size_t i = 0; i < n; i++) {
-        regime r = of[i];
         size_t members = 0;
-        if (r == BETWEEN) continue;
-        for (size_t k = i; k < n; k++) {
-            if (of[k] != r || !is_equivalent(&points[i], &points[k], r)) continue;
+        for (size_t k = i; left[i] && k < n; k++) {
+            if (!left[k] || !is_equivalent(&points[i], &points[k], kind)) continue;
             room[members++] = points[k].ms;
-            of[k] = BETWEEN;
+            left[k] = k == i; /* i itself is needed until the end of its group */
         }
-        add_group(&sums[r], room, members, room + n);
+        left[i] = 0;
+        add_group(sum, room, members, room + n);
     }
 }
 
-static int add_model(floor_sum sums[3], const rapp_point *points, size_t n, char err[RAPP_ERR_LEN]) {
+static int add_model(floor_sum sums[RAPP_FLOORS], const rapp_point *points, size_t n,
+                     char err[RAPP_ERR_LEN]) {
     rapp_physics law;
-    regime *of = malloc(n * sizeof *of);
+    unsigned char *left = malloc(n);
     double *room = malloc(2 * n * sizeof *room);
-    int rc = of && room ? rapp_physics_fit(&law, points, n, err) : rapp_fail_memory(err);
-    for (size_t i = 0; i < n && !rc; i++) of[i] = regime_of(&law, &points[i]);
-    if (!rc) add_groups(sums, points, of, n, room);
+    int rc = left && room ? rapp_physics_fit(&law, points, n, err) : rapp_fail_memory(err);
+    for (rapp_floor_kind kind = 0; kind < RAPP_FLOORS && !rc; kind++) {
+        for (size_t i = 0; i < n; i++) left[i] = (unsigned char)is_of(&law, &points[i], kind);
+        add_groups(&sums[kind], kind, points, left, n, room);
+    }
     free(room);
-    free(of);
+    free(left);
     return rc;
 }
 
-static rapp_floor floor_of(const floor_sum *s) {
-    double n = s->points ? (double)s->points : 1;
-    return (rapp_floor){s->points, s->groups, 100 * s->sum_within / n, 100 * s->sum_without / n};
-}
-
-int rapp_eval_floor(rapp_floor *launch_bound, rapp_floor *gpu_bound, const rapp_data *data,
-                    char err[RAPP_ERR_LEN]) {
-    floor_sum sums[3] = {0};
+int rapp_eval_floor(rapp_floor out[RAPP_FLOORS], const rapp_data *data, char err[RAPP_ERR_LEN]) {
+    floor_sum sums[RAPP_FLOORS] = {{0}};
     unsigned char *use = malloc(rapp_data_n_points(data) + 1);
     int rc = use ? 0 : rapp_fail_memory(err);
     if (use) memset(use, 1, rapp_data_n_points(data));
@@ -206,7 +202,10 @@ int rapp_eval_floor(rapp_floor *launch_bound, rapp_floor *gpu_bound, const rapp_
         free(points);
     }
     free(use);
-    *launch_bound = floor_of(&sums[LAUNCH_BOUND]);
-    *gpu_bound = floor_of(&sums[GPU_BOUND]);
+    for (int k = 0; k < RAPP_FLOORS; k++) {
+        double n = sums[k].points ? (double)sums[k].points : 1;
+        out[k] = (rapp_floor){sums[k].points, sums[k].groups, 100 * sums[k].sum_within / n,
+                              100 * sums[k].sum_without / n};
+    }
     return rc;
 }

@@ -42,15 +42,18 @@ rapp_errors rapp_eval_errors(const rapp_data *data, const double *ms,
 /* The repeatability of the data. Under max(G, f), points of a DNN whose f is well above G differ by nothing but noise
  * if their quota is equal; those whose G is well above f, if batch and SM are equal. "Well": by 25 %, by the law fitted
  * to all points. Deviation of the points of such a group from its median, as a mean over points; once with the point
- * itself in the median (too small: it takes part) and once without (too large: the others' median is noisy, too). It
- * is a floor only in so far as the law holds: what varies systematically within a group counts as noise. */
+ * itself in the median (too small: it takes part) and once without (too large: the others' median is noisy, too).
+ *
+ * It is a floor only in so far as the law holds: what varies systematically within a group, as between days of
+ * measuring, counts as noise. Hence the launch-bound points a second time, in groups of equal batch as well. */
+typedef enum { RAPP_FLOOR_LAUNCH, RAPP_FLOOR_LAUNCH_BATCH, RAPP_FLOOR_GPU, RAPP_FLOORS } rapp_floor_kind;
+
 typedef struct {
     size_t points, groups;
     double within_pct, without_pct;
 } rapp_floor;
 
 /* Groups of fewer than three points are left out. */
-int rapp_eval_floor(rapp_floor *launch_bound, rapp_floor *gpu_bound, const rapp_data *data,
-                    char err[RAPP_ERR_LEN]);
+int rapp_eval_floor(rapp_floor out[RAPP_FLOORS], const rapp_data *data, char err[RAPP_ERR_LEN]);
 
 #endif

@@ -5,13 +5,15 @@
  *   2. max(G, f) with a free G for every (batch, SM) and a free f for every quota: each in turn is the value with the
  *      least absolute error on a log scale; G is held a little to the law, since where launching hides it no point
  *      tells it.
- *   3. What is left at the points is no noise alone: it is alike where the configurations are. Every cell takes the
- *      mean of what is left around it, weighted by nearness and drawn to 0. A measured cell is smoothed, too: a
- *      measurement repeats to some percent only.
+ *   3. What is left at the points is no noise alone: it is alike where the configurations are, above all along the SM
+ *      axis. Every cell takes the middle of what is left around it, weighted by nearness and drawn to 0. A measured
+ *      cell is smoothed, too: a measurement repeats to some percent only.
  * The grid is then made monotone in SM and quota. A DNN known by its prior alone is answered by its law.
  *
- * Nearness: weights fall by a factor per step of the grid. The factors were chosen by cross-validation on the public
- * V100 data by configuration, in coarse steps, and are flat there. */
+ * Nearness: weights fall by a factor per step of the grid. The factors were chosen by cross-validation by configuration
+ * on the public V100 data, in coarse steps; half or double of each changes its error little. Being monotone costs 0.15
+ * percentage points there: latencies measured on different days differ by steps, which may rise with SM.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +23,11 @@
 
 enum { ROUNDS = 4, CELLS_MAX = 4000000 };
 
-static const double PULL = 0.3;  /* of G to the law, in points */
-static const double OTHER = 0.3; /* weight of a neighbour in the other regime */
-static const double PRIOR = 0.6; /* weight of "nothing is left" */
-static const double STEP[RAPP_GRID_AXES] = {0.5, 0.6, 0.35};
+static const double PULL = 0.3;   /* of G to the law, in points */
+static const double OTHER = 0.15; /* weight of a neighbour in the other regime */
+static const double PRIOR = 0.2;  /* weight of "nothing is left" */
+static const double STEP[RAPP_GRID_AXES] = {0.1, 0.6, 0.2};
+static const double SOFT = 0.02; /* log: below this a deviation counts by its square, above by itself */
 
 typedef struct {
     rapp_laws laws;
@@ -44,9 +47,10 @@ typedef struct {
     const rapp_physics *law;
     table_point *points;
     size_t n, n_sm, n_quota;
-    double *gpu;    /* log G, [batch][sm] */
-    double *launch; /* log f, [quota] */
-    double *room;   /* 2 n + 2 candidates, and 3 grids */
+    double *gpu;                          /* log G, [batch][sm] */
+    double *launch;                       /* log f, [quota] */
+    double *room;                         /* 2 n, and then 3 grids */
+    double nearness[RAPP_GRID_AXES][100]; /* by steps */
 } fit;
 
 static double *gpu_at(const fit *f, const uint32_t at[RAPP_GRID_AXES]) {
@@ -127,24 +131,50 @@ static double separable(const fit *f, const uint32_t at[RAPP_GRID_AXES]) {
     return fmax(*gpu_at(f, at), f->launch[at[RAPP_GRID_QUOTA]]);
 }
 
-static double power(double base, uint32_t a, uint32_t b) {
-    double p = 1;
-    for (uint32_t k = a < b ? b - a : a - b; k > 0; k--) p *= base;
-    return p;
+static uint32_t abs_difference(uint32_t a, uint32_t b) {
+    return a < b ? b - a : a - b;
 }
 
-/* The mean of what is left around a cell; of the point at it alone with *own, which is then excluded. */
-static double left_around(const fit *f, const uint32_t at[RAPP_GRID_AXES], const table_point *own) {
-    double sum = 0, weights = PRIOR;
+static void set_nearness(fit *f) {
+    for (int k = 0; k < RAPP_GRID_AXES; k++) {
+        f->nearness[k][0] = 1;
+        for (int i = 1; i < 100; i++) {
+            double w = f->nearness[k][i - 1] * STEP[k];
+            f->nearness[k][i] = w > 1e-4 ? w : 0;
+        }
+    }
+}
+
+/* Nearness of every point to a cell, 0 of own; the sum */
+static double weigh(const fit *f, const uint32_t at[RAPP_GRID_AXES], const table_point *own, double *w) {
+    double sum = 0;
     int is_gpu = is_gpu_bound(f, at);
     for (size_t i = 0; i < f->n; i++) {
         const table_point *p = &f->points[i];
-        if (p == own) continue;
-        double w = is_gpu_bound(f, p->at) == is_gpu ? 1 : OTHER;
-        for (int k = 0; k < RAPP_GRID_AXES && w > 1e-4; k++) w *= power(STEP[k], p->at[k], at[k]);
-        sum += w * p->left, weights += w;
+        w[i] = p == own ? 0 : is_gpu_bound(f, p->at) == is_gpu ? 1 : OTHER;
+        for (int k = 0; k < RAPP_GRID_AXES && w[i] > 0; k++)
+            w[i] *= f->nearness[k][abs_difference(p->at[k], at[k])];
+        sum += w[i];
     }
-    return sum / weights;
+    return sum;
+}
+
+/* The middle of what is left around a cell: the mean, then, weighing down what is far from the middle so far, close to
+ * the median: sessions of measuring differ by steps, and a mean of two levels is neither. own is left out. */
+static double left_around(const fit *f, const uint32_t at[RAPP_GRID_AXES], const table_point *own) {
+    enum { REWEIGHTS = 2 };
+    double *w = f->room, weights = PRIOR + weigh(f, at, own, w), sum = 0;
+    for (size_t i = 0; i < f->n; i++) sum += w[i] * f->points[i].left;
+    double middle = sum / weights;
+    for (int k = 0; k < REWEIGHTS; k++) {
+        weights = PRIOR / (fabs(middle) + SOFT), sum = 0;
+        for (size_t i = 0; i < f->n; i++) {
+            double part = w[i] / (fabs(f->points[i].left - middle) + SOFT);
+            sum += part * f->points[i].left, weights += part;
+        }
+        middle = sum / weights;
+    }
+    return middle;
 }
 
 static void find_left(fit *f) {
@@ -187,12 +217,13 @@ static int train_one(const rapp_grid *g, rapp_physics *law, const rapp_point *po
     f.points = calloc(n + 1, sizeof *f.points);
     f.gpu = calloc(g->axis[0].n * f.n_sm, sizeof *f.gpu);
     f.launch = calloc(f.n_quota, sizeof *f.launch);
-    f.room = calloc(2 * n + 2 + 3 * rapp_grid_size(g), sizeof *f.room);
+    f.room = calloc(2 * n + 3 * rapp_grid_size(g), sizeof *f.room);
     int rc = f.points && f.gpu && f.launch && f.room ? 0 : rapp_fail_memory(err);
     if (!rc) {
         start(&f, points);
         for (int k = 0; k < ROUNDS; k++) separate(&f);
         find_left(&f);
+        set_nearness(&f);
         law->error = expected_error(&f);
         fill(&f, values);
     }

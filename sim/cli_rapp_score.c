@@ -19,7 +19,7 @@ typedef struct { /* everything that is to be said */
     double *room; /* n_points */
     const char *kind;
     double ns_per_prediction, ns_per_bind;
-    rapp_floor launch_bound, gpu_bound;
+    rapp_floor floors[RAPP_FLOORS];
 } score;
 
 /* ---- which points a figure is over ---- */
@@ -164,6 +164,10 @@ static void add_folds(const score *s, cJSON *root) {
     cJSON_AddItemToObject(root, "mean_over_folds", mean);
 }
 
+static const char *const floor_names[RAPP_FLOORS] = {"launch_bound", "launch_bound_by_batch", "gpu_bound"};
+static const char *const floor_groups[RAPP_FLOORS] = {
+    "launch-bound, by model and quota", "launch-bound, and by batch", "GPU-bound, by model, batch and SM"};
+
 static void add_floor(cJSON *to, const char *key, const rapp_floor *f) {
     cJSON *o = cJSON_AddObjectToObject(to, key);
     cJSON_AddNumberToObject(o, "n", (double)f->points);
@@ -185,8 +189,7 @@ static cJSON *to_json(const score *s) {
     add(root, "ns_per_prediction", s->ns_per_prediction);
     add(root, "ns_per_bind", s->ns_per_bind);
     cJSON *floor = cJSON_AddObjectToObject(root, "repeatability");
-    add_floor(floor, "launch_bound", &s->launch_bound);
-    add_floor(floor, "gpu_bound", &s->gpu_bound);
+    for (int k = 0; k < RAPP_FLOORS; k++) add_floor(floor, floor_names[k], &s->floors[k]);
     if (s->fold) add_folds(s, root);
     add_groups(s, root, "by_quota", QUOTA, 101);
     add_groups(s, root, "by_batch", BATCH, 33);
@@ -226,10 +229,10 @@ static void print_rows(const score *s, const char *label, dimension by, long n) 
 
 static void print_floor(const char *what, const rapp_floor *f) {
     if (f->groups)
-        printf("  %-12s %.2f to %.2f %% (%zu points in %zu groups)\n", what, f->within_pct, f->without_pct,
+        printf("  %-36s %.2f to %.2f %% (%zu points in %zu groups)\n", what, f->within_pct, f->without_pct,
                f->points, f->groups);
     else
-        printf("  %-12s no points to tell it from\n", what);
+        printf("  %-36s no points to tell it from\n", what);
 }
 
 static void print_text(const score *s) {
@@ -251,8 +254,7 @@ static void print_text(const score *s) {
     printf("Repeatability: mean deviation from the median of points that max(G, f) holds equal, the point "
            "among them "
            "to left out\n");
-    print_floor("launch-bound", &s->launch_bound);
-    print_floor("GPU-bound", &s->gpu_bound);
+    for (int k = 0; k < RAPP_FLOORS; k++) print_floor(floor_groups[k], &s->floors[k]);
 }
 
 /* ---- the commands ---- */
@@ -284,7 +286,7 @@ static void close_score(score *s, rapp_data *data) {
 }
 
 static int report(score *s, const rapp_model *m, char err[RAPP_ERR_LEN]) {
-    if (rapp_eval_floor(&s->launch_bound, &s->gpu_bound, s->data, err)) return -1;
+    if (rapp_eval_floor(s->floors, s->data, err)) return -1;
     s->kind = m ? rapp_kind_of(m) : s->args->kind;
     time_model(s, m);
     if (s->args->json) return print_json(s);
