@@ -15,6 +15,7 @@ static const calib_importer importers[] = {
      calib_import_parvagpu},
     {"gpu-percent", "CSV of LLM requests by MPS thread percentage, MODEL_*.csv, as from a GH200",
      calib_import_gpu_percent},
+    {"trace", "JSON that hassim-calibrate measured on a GPU", calib_import_trace},
 };
 
 const calib_importer *calib_importer_at(size_t i) {
@@ -42,6 +43,7 @@ int calib_import_add(calib_import *to, const calib_sample *sample, const calib_r
         size_t capacity = to->capacity ? 2 * to->capacity : 256;
         calib_sample *grown =
             to->n < CALIB_IMPORT_SAMPLES_MAX ? realloc(to->samples, capacity * sizeof *grown) : NULL;
+        if (!grown && !row) return -1;
         if (!grown) return calib_rows_fail(row, "row", "one too many", "at most 4000000, or more memory");
         to->samples = grown;
         to->capacity = capacity;

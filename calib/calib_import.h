@@ -10,6 +10,7 @@
  *     rapp          the same columns as published from KontonGu/RaPP's V100 profiles
  *     parvagpu      MunQ-Lee/ParvaGPU_SC24, A100: MIG instance, batch, processes -> throughput, latency
  *     gpu-percent   MPS thread percentage -> times of LLM requests, as from a GH200
+ *     trace         JSON that hassim-calibrate measured (calib/harness)
  *
  * Reading is strict: a file is taken whole or refused with one line: file, line, column, found, expected. Rows that say
  * that nothing was measured there (ParvaGPU's zeros) are counted, not errors. The list grows with each file read, up
@@ -67,7 +68,8 @@ size_t calib_import_rename(calib_import *list, const char *from, const char *to)
 int calib_import_write(FILE *to, const calib_import *list);
 void calib_import_free(calib_import *list);
 
-/* For importers. Adds one; 0, or -1: too many for the memory or the list, said of the present row. */
+/* For importers. Adds one; 0, or -1: too many for the memory or the list, said of the present row (NULL: the importer says
+ * so itself). */
 int calib_import_add(calib_import *to, const calib_sample *sample, const calib_rows *row);
 /* The file's name without folder and ".csv", up to end ("": all of it): "a/b_c.csv", "_" -> "b". -1: not a name that a
  * model can have. */

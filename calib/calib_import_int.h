@@ -8,5 +8,6 @@ int calib_import_plain(calib_import *to, const char *file, char err[CALIB_ERR_LE
 int calib_import_rapp(calib_import *to, const char *file, char err[CALIB_ERR_LEN]);
 int calib_import_parvagpu(calib_import *to, const char *file, char err[CALIB_ERR_LEN]);
 int calib_import_gpu_percent(calib_import *to, const char *file, char err[CALIB_ERR_LEN]);
+int calib_import_trace(calib_import *to, const char *file, char err[CALIB_ERR_LEN]);
 
 #endif

@@ -23,7 +23,8 @@ typedef struct {
 } import_args;
 
 static const struct argp_option options[] = {
-    {"format", 'f', "NAME", 0, "the layout of the files (needed): plain, rapp, parvagpu or gpu-percent", 0},
+    {"format", 'f', "NAME", 0,
+     "the layout of the files (needed): plain, rapp, parvagpu, gpu-percent or trace", 0},
     {"output", 'o', "FILE.csv", 0, "the file to write (needed)", 0},
     {"rename", 'r', "OLD=NEW", 0,
      "call a model by another name, such as the one it has on another GPU; may be repeated", 0},

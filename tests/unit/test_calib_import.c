@@ -106,6 +106,45 @@ static void gpu_percent_names_the_length(void **state) {
     calib_import_free(&l);
 }
 
+#define TRACE_HEAD                                                                                           \
+    "{\"format\": \"hassim-measured-1\", \"generated_by\": \"hassim-calibrate 1\", \"date\": \"today\","     \
+    " \"device\": {\"name\": \"a GPU\", \"sm_count\": 132}, \"records\": [\n"
+#define WALL "\"wall_ms\": {\"n\": 60, \"median\": 2, \"mean\": 2.25}"
+#define RECORD(kind, batch, partition, more)                                                                 \
+    "{\"kind\": \"" kind "\", \"workload\": \"net\", \"batch\": " batch ", \"partition\": {" partition       \
+    "}, " more ", " WALL
+#define END ", \"throttled\": false}"
+
+static void trace_takes_lone_latencies_and_tokens(void **state) {
+    calib_import l = {.n = 0};
+    char err[CALIB_ERR_LEN] = "";
+    (void)state;
+    if (read_text(
+            &l, "trace", "t.json", TRACE_HEAD,
+            RECORD("latency", "4", "\"kind\": \"whole\", \"asked\": 0, \"sms\": 132", "\"repeat\": 1") END
+            ",\n" RECORD("latency", "1", "\"kind\": \"green\", \"asked\": 32, \"sms\": 32", "\"repeat\": 1")
+                END
+            ",\n" RECORD("latency", "1", "\"kind\": \"mps\", \"asked\": 30, \"sms\": 40", "\"repeat\": 1") END
+            ",\n" RECORD("latency", "1", "\"kind\": \"whole\"",
+                         "\"repeat\": 1") ", \"throttled\": true},\n" RECORD("quota", "1",
+                                                                             "\"kind\": \"whole\"",
+                                                                             "\"runtime\": \"token\", "
+                                                                             "\"quota_pct\": 30") END
+            ",\n" RECORD("quota", "1", "\"kind\": \"whole\"", "\"runtime\": \"metered\", \"quota_pct\": 30")
+                END ",\n"
+                    "{\"kind\": \"resize\"}]}\n",
+            err))
+        fail_msg("%s", err);
+    assert_int_equal(l.n, 4);
+    assert_int_equal(l.n_unmeasured, 2);
+    assert_sample(&l.samples[0], "net", 4, 100, 100, 1, 60, 2.25);
+    assert_sample(&l.samples[1], "net", 1, 24, 100, 1, 60, 2.25);
+    assert_sample(&l.samples[2], "net", 1, 30, 100, 1, 60, 2.25);
+    assert_sample(&l.samples[3], "net", 1, 100, 30, 1, 60, 2.25);
+    assert_string_equal(l.series.source, "measured by hassim-calibrate 1 on a GPU, today");
+    calib_import_free(&l);
+}
+
 static void what_is_written_is_read_again(void **state) {
     calib_import l = {.n = 0}, again = {.n = 0};
     char err[CALIB_ERR_LEN] = "";
@@ -151,6 +190,17 @@ static void bad_rows_are_named(void **state) {
         {"parvagpu", "p.csv", "Mig instance,Batch size\n", "7,1\n", "expected Workload Number"},
         {"parvagpu", "a b.csv", PARVA_HEAD, "7,1,1,500,0.002\n",
          "a b.csv: found no model in the file's name"},
+        {"trace", "t.json", "[]", "", "t.json: (top): expected an object"},
+        {"trace", "t.json", TRACE_HEAD, "]}", "t.json: records: found 0 values"},
+        {"trace", "t.json", TRACE_HEAD, "{\"kind\": \"latency\"}]}", "t.json: records[0].throttled: missing"},
+        {"trace", "t.json", TRACE_HEAD, RECORD("latency", "0", "\"kind\": \"whole\"", "\"x\": 1") END "]}",
+         "t.json: records[0].batch: found 0"},
+        {"trace", "t.json", TRACE_HEAD, RECORD("latency", "1", "\"kind\": \"half\"", "\"x\": 1") END "]}",
+         "t.json: records[0].partition.kind: found \"half\", expected \"whole\""},
+        {"trace", "t.json", TRACE_HEAD,
+         RECORD("latency", "1", "\"kind\": \"green\", \"sms\": 133", "\"x\": 1") END "]}",
+         "t.json: records[0].partition.sms: found 133"},
+        {"trace", "t.json", TRACE_HEAD, "{\"kind\": \"quota\",,", "t.json:2:19: found the end"},
         {"gpu-percent", "_x.csv", GPU_HEAD, "1,1,1,1,1,0\n", "_x.csv: found no model in the file's name"},
         {"gpu-percent", "l.csv", GPU_HEAD, "128,1,10.5,83.75,1.52836,0\n",
          "l.csv:2: thread_percentage: found \"10.5\""},
@@ -184,7 +234,7 @@ static void survives_mutations(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         for (int round = 0; round < 300; round++) {
-            char text[256], err[CALIB_ERR_LEN] = "";
+            char text[1024], err[CALIB_ERR_LEN] = "";
             size_t len = strlen(good[i].text);
             memcpy(text, good[i].text, len + 1);
             for (int k = 0; k < 3; k++) {
@@ -290,6 +340,39 @@ static void shipped_devices_come_from_the_tool(void **state) {
     assert_shipped(argv, N_OTHERS, "test_gh200.csv", "gh200");
 }
 
+static size_t count_in(const char *text, const char *word) {
+    size_t n = 0;
+    for (const char *c = text; (c = strstr(c, word)); c++) n++;
+    return n;
+}
+
+/* Two devices that share a model, at the largest batch that both were measured with (bert on the V100: 4). */
+static void figure_has_shared_models(void **state) {
+    char *argv[] = {"calib",    "figure", "--out",    "test_devices",
+                    "--format", "svg",    "--points", "v100-16gb=test_points.csv"};
+    static const char points[] = "model,batch,sm_pct,latency_ms\nbert,4,30,75\nbert,4,50,71\nbert,1,50,32\n";
+    (void)state;
+    if (system("gnuplot --version >/dev/null 2>&1") != 0) {
+        print_message("skipped: gnuplot is not installed\n");
+        skip();
+    }
+    write_file("test_points.csv", points, strlen(points));
+    assert_int_equal(cli_calib(8, argv), CLI_OK);
+    char *rows = read_whole("test_devices/devices.tsv"), *picture = read_whole("test_devices/devices.svg");
+    assert_int_equal(count_in(rows, "\nbert, batch 4\ta100-80gb\t100\t"), 1);
+    assert_int_equal(count_in(rows, "\nbert, batch 4\tv100-16gb\t30\t75\t"), 1);
+    assert_int_equal(count_in(rows, "\nresnet50, batch 8\tv100-16gb\t100\t"), 1);
+    assert_int_equal(count_in(rows, "\tgh200\t100\t"), 1);
+    assert_int_equal(count_in(rows, "alexnet"), 0); /* the V100 alone */
+    assert_non_null(strstr(picture, "</svg>"));
+    free(picture);
+    free(rows);
+    unlink("test_points.csv");
+    unlink("test_devices/devices.tsv");
+    unlink("test_devices/devices.svg");
+    rmdir("test_devices");
+}
+
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -328,11 +411,13 @@ int main(void) {
         cmocka_unit_test(rapp_knows_its_source),
         cmocka_unit_test(parvagpu_is_rate_per_process),
         cmocka_unit_test(gpu_percent_names_the_length),
+        cmocka_unit_test(trace_takes_lone_latencies_and_tokens),
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(bad_rows_are_named),
         cmocka_unit_test(survives_mutations),
         cmocka_unit_test(other_devices_flag_what_is_beyond),
         cmocka_unit_test(shipped_devices_come_from_the_tool),
+        cmocka_unit_test(figure_has_shared_models),
         cmocka_unit_test(cold_start_is_as_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
