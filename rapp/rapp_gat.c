@@ -399,7 +399,8 @@ static rapp_estimate gat_estimate(const void *bound, uint32_t batch, uint32_t sm
 
 const rapp_kind rapp_kind_gat = {
     .name = "gat",
-    .help = "RaPP's graph attention network over the chain of operators; a smaller one, trained here",
+    .help = "RaPP's graph attention network over the chain of operators, smaller; needs priors, keeps no "
+            "order in SM and quota",
     .train = gat_train,
     .save = gat_save,
     .load = gat_load,
