@@ -29,6 +29,7 @@ static const rapp_kind *const kinds[] = {
     &rapp_kind_table,
     &rapp_kind_roofline,
     &rapp_kind_gat,
+    &rapp_kind_best,
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 

@@ -1,0 +1,310 @@
+/* rapp_best.c - the kind `best`. */
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "calib_json.h"
+#include "rapp_best_int.h"
+#include "rapp_physics_int.h"
+
+enum { MODELS_MAX = 4096, NAME_LEN = 64, THREADS_MAX = 64 };
+
+typedef struct {
+    char name[NAME_LEN];
+    best_surface surface;
+} known;
+
+typedef struct {
+    known *models; /* those that had points */
+    size_t n;
+    best_prior *prior; /* what was learned of priors */
+} best;
+
+/* ---- training on one DNN's points ---- */
+
+static int compare_place(const void *a, const void *b) {
+    return ((const best_sample *)a)->place - ((const best_sample *)b)->place;
+}
+
+/* samples[n]: one per measured place, sorted. Returns how many. */
+static size_t gather(best_sample *samples, const rapp_point *points, size_t n) {
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        samples[i] = (best_sample){best_place(points[i].batch, points[i].sm_pct, points[i].quota_pct),
+                                   log(points[i].ms)};
+    qsort(samples, n, sizeof *samples, compare_place);
+    for (size_t i = 0; i < n;) {
+        size_t same = 0;
+        double sum = 0;
+        for (; i + same < n && samples[i + same].place == samples[i].place; same++)
+            sum += samples[i + same].ln_ms;
+        samples[kept++] = (best_sample){samples[i].place, sum / (double)same};
+        i += same;
+    }
+    return kept;
+}
+
+static int learn_points(double ln_ms[BEST_LATTICE], const best_sample *samples, size_t n) {
+    best_law law;
+    best_separate(&law, samples, n);
+    return best_smooth(ln_ms, &law, samples, n);
+}
+
+/* One place in five is held out: Fibonacci hashing scatters them over the lattice. */
+static int is_held_out(int place) {
+    return ((uint32_t)place * UINT32_C(2654435769) >> 16) % 5 == 0;
+}
+
+/* What 68 % of the errors at the held out places were below, by quota; those of the neighbouring quotas count, too. */
+static void calibrate(best_surface *s, const double ln_ms[BEST_LATTICE], const best_sample *out, size_t n,
+                      double *room) {
+    const double share = 0.68, if_unknown = 0.2;
+    const size_t enough = 10;
+    for (int q = 0; q < BEST_QUOTAS; q++) {
+        size_t k = 0;
+        for (size_t i = 0; i < n; i++)
+            if (abs(out[i].place % BEST_QUOTAS - q) <= 1)
+                room[k++] = fabs(expm1(ln_ms[out[i].place] - out[i].ln_ms));
+        s->cv[q] = k < enough ? if_unknown : best_quantile(room, k, share);
+    }
+}
+
+/* Learns from four places in five to learn how good that is, then from all. room: 2 n samples, n doubles. */
+static int learn_surface(best_surface *s, const best_sample *samples, size_t n, best_sample *room,
+                         double *errors) {
+    best_sample *in = room, *out = room + n;
+    size_t n_in = 0, n_out = 0;
+    for (size_t i = 0; i < n; i++)
+        if (is_held_out(samples[i].place))
+            out[n_out++] = samples[i];
+        else
+            in[n_in++] = samples[i];
+    if (n_in && learn_points(s->ln_ms, in, n_in)) return -1;
+    calibrate(s, s->ln_ms, out, n_in ? n_out : 0, errors);
+    return learn_points(s->ln_ms, samples, n);
+}
+
+/* As they are saved: to 1e-6, so that a loaded surface equals the trained one and the file stays short. */
+static void round_surface(best_surface *s) {
+    for (int p = 0; p < BEST_LATTICE; p++) s->ln_ms[p] = nearbyint(s->ln_ms[p] * 1e6) / 1e6;
+    for (int q = 0; q < BEST_QUOTAS; q++) s->cv[q] = nearbyint(s->cv[q] * 1e6) / 1e6;
+}
+
+typedef struct {
+    known *models;
+    best_sample **samples;
+    const size_t *n_samples;
+    size_t n, first, step;
+    int failed;
+} share_of_work;
+
+static void *learn_share(void *arg) {
+    share_of_work *w = arg;
+    for (size_t i = w->first; i < w->n && !w->failed; i += w->step) {
+        size_t n = w->n_samples[i];
+        best_sample *room = malloc(2 * n * sizeof *room);
+        double *errors = malloc(n * sizeof *errors);
+        w->failed = !room || !errors || learn_surface(&w->models[i].surface, w->samples[i], n, room, errors);
+        round_surface(&w->models[i].surface);
+        free(room);
+        free(errors);
+    }
+    return NULL;
+}
+
+/* DNNs are independent of each other: any number of threads gives the same. A thread that cannot be had is no loss. */
+static int learn_known(best *m, best_sample **samples, const size_t *n_samples, unsigned threads) {
+    share_of_work work[THREADS_MAX];
+    pthread_t id[THREADS_MAX];
+    int running[THREADS_MAX] = {0}, failed = 0;
+    if (threads > THREADS_MAX) threads = THREADS_MAX;
+    for (unsigned t = 0; t < threads; t++)
+        work[t] = (share_of_work){m->models, samples, n_samples, m->n, t, threads, 0};
+    for (unsigned t = 1; t < threads; t++) running[t] = !pthread_create(&id[t], NULL, learn_share, &work[t]);
+    for (unsigned t = 0; t < threads; t++)
+        if (!running[t]) learn_share(&work[t]);
+    for (unsigned t = 0; t < threads; t++) {
+        if (running[t]) pthread_join(id[t], NULL);
+        failed |= work[t].failed;
+    }
+    return failed ? -1 : 0;
+}
+
+/* ---- training ---- */
+
+typedef struct { /* of the models with used points */
+    best_sample **samples;
+    size_t *n_samples;
+    const rapp_prior **priors;
+} material;
+
+static void material_free(material *t, size_t n) {
+    for (size_t i = 0; t->samples && i < n; i++) free(t->samples[i]);
+    free(t->samples);
+    free(t->n_samples);
+    free(t->priors);
+}
+
+static int add_model(best *m, material *t, const rapp_data *data, const unsigned char *use, size_t model) {
+    size_t n;
+    rapp_point *points = rapp_points_of(data, use, model, &n);
+    best_sample *samples = n ? malloc(n * sizeof *samples) : NULL;
+    int rc = points && (!n || samples) ? 0 : -1;
+    if (!rc && n) {
+        t->n_samples[m->n] = gather(samples, points, n);
+        t->samples[m->n] = samples;
+        t->priors[m->n] = rapp_data_prior(data, model);
+        snprintf(m->models[m->n++].name, NAME_LEN, "%s", rapp_data_model_name(data, model));
+        samples = NULL;
+    }
+    free(samples);
+    free(points);
+    return rc;
+}
+
+static void close(void *state) {
+    best *m = state;
+    if (!m) return;
+    best_prior_free(m->prior);
+    free(m->models);
+    free(m);
+}
+
+static void tell(const rapp_options *options, const char *line) {
+    if (options->progress) options->progress(options->progress_arg, line);
+}
+
+static int train(void **state, const rapp_data *data, const unsigned char *use, const rapp_options *options,
+                 char err[RAPP_ERR_LEN]) {
+    size_t n = rapp_data_n_models(data);
+    best *m = calloc(1, sizeof *m);
+    material t = {calloc(n + 1, sizeof *t.samples), calloc(n + 1, sizeof *t.n_samples),
+                  calloc(n + 1, sizeof *t.priors)};
+    if (m) m->models = calloc(n + 1, sizeof *m->models);
+    int rc = m && m->models && t.samples && t.n_samples && t.priors ? 0 : -1;
+    for (size_t i = 0; i < n && !rc; i++) rc = add_model(m, &t, data, use, i);
+    tell(options, "each DNN's own points");
+    if (!rc) rc = learn_known(m, t.samples, t.n_samples, options->threads);
+    tell(options, "what a prior tells");
+    if (!rc) rc = best_prior_learn(&m->prior, t.priors, t.samples, t.n_samples, m->n);
+    material_free(&t, n);
+    *state = rc ? NULL : m;
+    if (!rc) return 0;
+    close(m);
+    return rapp_fail_memory(err);
+}
+
+/* ---- file ---- */
+
+static cJSON *save_known(const known *k) {
+    cJSON *o = cJSON_CreateObject();
+    cJSON *cv = cJSON_CreateDoubleArray(k->surface.cv, BEST_QUOTAS);
+    cJSON *ln_ms = cJSON_CreateDoubleArray(k->surface.ln_ms, BEST_LATTICE);
+    int named = cJSON_AddStringToObject(o, "name", k->name) != NULL;
+    int has_cv = cJSON_AddItemToObject(o, "cv", cv), has_ln = cJSON_AddItemToObject(o, "ln_ms", ln_ms);
+    if (named && has_cv && has_ln) return o;
+    if (!has_cv) cJSON_Delete(cv);
+    if (!has_ln) cJSON_Delete(ln_ms);
+    cJSON_Delete(o);
+    return NULL;
+}
+
+static cJSON *save(const void *state) {
+    const best *m = state;
+    cJSON *root = cJSON_CreateObject(), *models = cJSON_AddArrayToObject(root, "models");
+    cJSON *prior = best_prior_save(m->prior);
+    int bad = !models || !prior || !cJSON_AddItemToObject(root, "prior", prior);
+    if (bad) cJSON_Delete(prior);
+    for (size_t i = 0; i < m->n && !bad; i++) {
+        cJSON *k = save_known(&m->models[i]);
+        bad = !k || !cJSON_AddItemToArray(models, k);
+    }
+    if (!bad) return root;
+    cJSON_Delete(root);
+    return NULL;
+}
+
+static void load_known(known *k, calib_json *j, const cJSON *from) {
+    static const char *const keys[] = {"name", "cv", "ln_ms", NULL};
+    const double ln_most = 30, cv_most = 1e6;
+    calib_json_keys(j, from, keys);
+    snprintf(k->name, sizeof k->name, "%s", calib_json_text(j, from, "name"));
+    best_load_numbers(j, from, "cv", k->surface.cv, BEST_QUOTAS, cv_most);
+    best_load_numbers(j, from, "ln_ms", k->surface.ln_ms, BEST_LATTICE, ln_most);
+}
+
+static int load_all(best *m, calib_json *j, const cJSON *from, char err[RAPP_ERR_LEN]) {
+    static const char *const keys[] = {"models", "prior", NULL};
+    calib_json_keys(j, from, keys);
+    const cJSON *models = calib_json_array(j, from, "models", 0, MODELS_MAX);
+    const cJSON *prior = calib_json_object(j, from, "prior");
+    if (j->failed) return -1;
+    m->models = calloc((size_t)cJSON_GetArraySize(models) + 1, sizeof *m->models);
+    if (!m->models) return rapp_fail_memory(err);
+    for (const cJSON *k = models->child; k && !j->failed; k = k->next) {
+        size_t outer = calib_json_enter(j, "models"), inner = calib_json_enter_at(j, (int)m->n);
+        load_known(&m->models[m->n++], j, k);
+        calib_json_leave(j, inner);
+        calib_json_leave(j, outer);
+    }
+    size_t mark = calib_json_enter(j, "prior");
+    int rc = j->failed ? -1 : best_prior_load(&m->prior, j, prior, err);
+    calib_json_leave(j, mark);
+    return rc;
+}
+
+static int load(void **state, const cJSON *from, char err[RAPP_ERR_LEN]) {
+    calib_json j = {.file = "state", .err = err};
+    best *m = calloc(1, sizeof *m);
+    *state = m;
+    if (!m) return rapp_fail_memory(err);
+    if (!load_all(m, &j, from, err)) return 0;
+    close(m);
+    *state = NULL;
+    return -1;
+}
+
+/* ---- binding ---- */
+
+static const best_surface *find_known(const best *m, const char *dnn) {
+    for (size_t i = 0; i < m->n; i++)
+        if (strcmp(m->models[i].name, dnn) == 0) return &m->models[i].surface;
+    return NULL;
+}
+
+static int bind(void **bound, const void *state, const char *dnn, const rapp_prior *prior,
+                char err[RAPP_ERR_LEN]) {
+    const best *m = state;
+    const best_surface *own = find_known(m, dnn);
+    best_surface *s = malloc(sizeof *s);
+    *bound = NULL;
+    if (!s) return rapp_fail_memory(err);
+    int rc = 0;
+    if (own)
+        *s = *own;
+    else if (!prior || best_prior_surface(m->prior, prior, s))
+        rc = rapp_fail_unknown(dnn, err);
+    if (rc)
+        free(s);
+    else
+        *bound = s;
+    return rc;
+}
+
+static rapp_estimate estimate(const void *bound, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
+    return best_surface_at(bound, batch, sm_pct, quota_pct);
+}
+
+const rapp_kind rapp_kind_best = {
+    "best",
+    "our own: max(G, f), and what it leaves learned (Gaussian process per DNN; of a prior: boosted trees)",
+    train,
+    save,
+    load,
+    close,
+    bind,
+    estimate,
+    free,
+};

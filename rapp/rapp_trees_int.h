@@ -1,0 +1,42 @@
+/* rapp_trees_int.h - gradient-boosted regression trees under absolute error. Private to rapp/.
+ *
+ * The sum of trees approaches the conditional median of y given x. Each tree splits on the sign of what is left
+ * (J. Friedman, "Greedy function approximation: a gradient boosting machine", 2001, LAD_TreeBoost), grows leaf by leaf,
+ * the best split first, and gives each leaf the median of what is left there, times a rate. Splits are sought among at
+ * most 64 quantiles of a feature; sums of signs are integers, so training gives the same bits everywhere.
+ */
+#ifndef RAPP_TREES_INT_H
+#define RAPP_TREES_INT_H
+
+#include "calib_json.h"
+#include "rapp.h"
+
+enum { RAPP_TREES_FEATURES_MAX = 64 };
+
+typedef struct {
+    int feature;     /* -1: a leaf */
+    int left, right; /* nodes: x[feature] <= value, and above */
+    double value;    /* the threshold, or what the leaf adds */
+} rapp_tree_node;
+
+typedef struct {
+    rapp_tree_node *nodes; /* children come after their parent */
+    int *roots;
+    int n_nodes, n_trees, n_features;
+} rapp_trees;
+
+typedef struct {
+    int trees, leaves, rows_per_leaf; /* at most, at most, at least */
+    double rate, ridge;               /* ridge: added to the number of rows when a split is weighed */
+} rapp_trees_options;
+
+/* x[rows][features]. 0; -1: no memory. Either way rapp_trees_free. */
+int rapp_trees_train(rapp_trees *out, const double *x, const double *y, size_t rows, int features,
+                     const rapp_trees_options *options);
+double rapp_trees_value(const rapp_trees *t, const double *x);
+void rapp_trees_free(rapp_trees *t);
+cJSON *rapp_trees_save(const rapp_trees *t); /* NULL: no memory */
+/* Checks that every walk ends: j->failed tells. features: as many as must be there. Either way rapp_trees_free. */
+void rapp_trees_load(rapp_trees *t, calib_json *j, const cJSON *from, int features);
+
+#endif
