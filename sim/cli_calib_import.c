@@ -118,31 +118,34 @@ static int write_file(const import_args *args, const calib_import *list, char er
     return cli_calib_file_keep(&f, err);
 }
 
-typedef struct {
-    size_t models, of_several, large;
-} tally;
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
-static tally count(const calib_import *list) {
-    tally t = {0};
-    for (size_t i = 0; i < list->n; i++) {
-        const calib_sample *s = &list->samples[i];
-        size_t k = i;
-        while (k > 0 && strcmp(list->samples[k - 1].model, s->model) != 0) k--;
-        t.models += k == 0;
-        t.of_several += s->processes > 1;
-        t.large += s->processes == 1 && s->batch > CALIB_BATCH_MAX;
-    }
-    return t;
+/* 0: no memory to count */
+static size_t count_models(const calib_import *list) {
+    const char **names = malloc(list->n * sizeof *names);
+    size_t n = 0;
+    if (!names) return 0;
+    for (size_t i = 0; i < list->n; i++) names[i] = list->samples[i].model;
+    qsort(names, list->n, sizeof *names, by_name);
+    for (size_t i = 0; i < list->n; i++) n += i == 0 || strcmp(names[i], names[i - 1]) != 0;
+    free(names);
+    return n;
 }
 
 static void print_summary(const import_args *args, const calib_import *list) {
-    tally t = count(list);
-    printf("%s: %zu measurements of %zu models", args->out, list->n, t.models);
+    size_t several = 0, large = 0, models = count_models(list);
+    for (size_t i = 0; i < list->n; i++) {
+        several += list->samples[i].processes > 1;
+        large += list->samples[i].processes == 1 && list->samples[i].batch > CALIB_BATCH_MAX;
+    }
+    printf("%s: %zu measurements of %zu model%s", args->out, list->n, models, models == 1 ? "" : "s");
     if (list->n_unmeasured) printf("; %zu rows without a latency left out", list->n_unmeasured);
     printf("\n");
-    if (t.of_several || t.large)
+    if (several || large)
         printf("  fits leave out %zu of several processes in one partition and %zu of batches above %d\n",
-               t.of_several, t.large, CALIB_BATCH_MAX);
+               several, large, CALIB_BATCH_MAX);
     if (list->series.source[0]) printf("  source: %s\n", list->series.source);
     if (list->series.licence[0]) printf("  licence: %s\n", list->series.licence);
 }
