@@ -191,7 +191,7 @@ static void mistakes_are_named(void **state) {
     static const mistake mistakes[] = {
         {"cluster.gpus[0].device=v100-32gb",
          ": cluster.gpus[0].device: found \"v100-32gb\", expected a calibrated"},
-        {"slo_device=h200", ": slo_device: found \"h200\", expected a calibrated device (v100-16gb"},
+        {"slo_device=h200", ": slo_device: found \"h200\", expected a calibrated device (a100-80gb, gh200, "},
         {"functions.f.model=resnet5",
          ": functions[0].model: found the model \"resnet5\", expected a model calibrated "
          "on v100-16gb; the nearest is resnet50"},
