@@ -71,6 +71,14 @@ static void requeue_sharers(engine *e) {
     }
 }
 
+/* Likewise under the exact one, where it may have passed tokens on. */
+static void requeue_token_clients(engine *e) {
+    while (e->run.n_changed_gpus) {
+        const token_sched *tokens = &e->run.tokens[e->run.changed_gpus[--e->run.n_changed_gpus]];
+        for (uint32_t i = 0; i < tokens->n; i++) requeue(e, tokens->clients[i].fn);
+    }
+}
+
 static void step_global(engine *e, uint32_t fn) {
     island *s = &e->run.islands[fn];
     island_step(s);
@@ -82,6 +90,7 @@ static void step_global(engine *e, uint32_t fn) {
     }
     requeue(e, fn);
     if (e->run.shares) requeue_sharers(e);
+    if (e->run.tokens) requeue_token_clients(e);
 }
 
 /* Whenever time goes on, the pods of a row that serve have at most the whole row. Only this order can tell: islands
@@ -112,7 +121,7 @@ static void run_global(engine *e, int64_t limit_ns) {
 
 static void run_until(engine *e, int64_t limit_ns) {
     /* The token runtime couples functions: one island, advanced in global order. */
-    if (e->run.options->order == ENGINE_GLOBAL || e->run.shares)
+    if (e->run.options->order == ENGINE_GLOBAL || e->run.shares || e->run.tokens)
         run_global(e, limit_ns);
     else
         run_islands(e, limit_ns);
@@ -146,9 +155,13 @@ static void run_global_policy(engine *e) {
 
 static int open_shares(engine *e) {
     const engine_setup *s = e->run.setup;
-    if (s->runtime != ENGINE_TOKEN) return 0;
-    e->run.shares = calloc(s->n_gpus, sizeof *e->run.shares);
+    if (s->runtime == ENGINE_METERED) return 0;
     e->run.changed_gpus = calloc(s->n_gpus, sizeof *e->run.changed_gpus);
+    if (s->runtime == ENGINE_TOKEN_EXACT) {
+        e->run.tokens = calloc(s->n_gpus, sizeof *e->run.tokens);
+        return e->run.tokens && e->run.changed_gpus ? 0 : -1;
+    }
+    e->run.shares = calloc(s->n_gpus, sizeof *e->run.shares);
     if (!e->run.shares || !e->run.changed_gpus) return -1;
     for (uint32_t g = 0; g < s->n_gpus; g++)
         if (gpu_share_open(&e->run.shares[g], g * s->rows_per_gpu, s->rows_per_gpu)) return -1;
@@ -205,7 +218,10 @@ static void close_engine(engine *e) {
         for (size_t i = 0; i < s->n_fns; i++) island_close(&e->run.islands[i]);
     if (e->run.shares)
         for (size_t g = 0; g < s->n_gpus; g++) gpu_share_close(&e->run.shares[g]);
+    if (e->run.tokens)
+        for (size_t g = 0; g < s->n_gpus; g++) token_sched_close(&e->run.tokens[g]);
     free(e->run.shares);
+    free(e->run.tokens);
     free(e->run.changed_gpus);
     free(e->run.islands);
     free(e->run.row_gpu_ns);
@@ -226,16 +242,30 @@ static void close_engine(engine *e) {
 
 /* ---- the run, from end to end ---- */
 
+static int check_setup(const engine_setup *s, char err[ENGINE_ERR_LEN]) {
+    if (s->oversubscribe && s->runtime == ENGINE_METERED) {
+        snprintf(err, ENGINE_ERR_LEN, "oversubscribed rows need a token runtime");
+        return -1;
+    }
+    for (size_t i = 0; i < s->n_fns; i++) {
+        int has_process = s->fns[i].process != NULL;
+        if (s->runtime == ENGINE_TOKEN_EXACT ? has_process : !has_process || s->runtime == ENGINE_METERED)
+            continue;
+        snprintf(err, ENGINE_ERR_LEN, "function %s: %s", s->fns[i].name,
+                 has_process ? "processes are modelled under the exact token runtime, or on whole GPUs"
+                             : "the exact token runtime needs its process");
+        return -1;
+    }
+    return 0;
+}
+
 int engine_run(const engine_setup *setup, const engine_options *options, engine_result *result,
                char err[ENGINE_ERR_LEN]) {
     int rc = -1;
     engine e = {.run = {.setup = setup, .options = options, .end_ns = setup->duration_ns + setup->drain_ns},
                 .result = result};
     *result = (engine_result){0};
-    if (setup->oversubscribe && setup->runtime != ENGINE_TOKEN) {
-        snprintf(err, ENGINE_ERR_LEN, "oversubscribed rows need the token runtime");
-        return -1;
-    }
+    if (check_setup(setup, err)) return -1;
     if (open_engine(&e, err)) goto out;
     begin(&e);
     if (e.run.policy_is_global)

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "calib.h"
+#include "client.h"
 #include "dist.h"
 #include "hist.h"
 #include "policy.h"
@@ -38,7 +39,9 @@
 #define ENGINE_GIGASECOND_NS   UINT64_C(1000000000000000000)
 
 typedef enum { ENGINE_ISLANDS, ENGINE_GLOBAL } engine_order;
-typedef enum { ENGINE_METERED, ENGINE_TOKEN } engine_runtime;
+/* metered: quotas limit GPU time. token: they limit launches, in closed form, max(G, f). token-exact: the artifact's
+ * scheduler, grant by grant (token_sched_int.h); every function needs a process. */
+typedef enum { ENGINE_METERED, ENGINE_TOKEN, ENGINE_TOKEN_EXACT } engine_runtime;
 typedef enum { ENGINE_BILL_SHARE, ENGINE_BILL_WHOLE_GPU, ENGINE_BILL_SLICE } engine_billing;
 
 typedef struct { /* a kind of GPU */
@@ -57,6 +60,20 @@ typedef struct { /* what a model does on a device kind; NULL model: cannot run t
     double cold_start_ms; /* mean */
 } engine_fit;
 
+typedef struct { /* a pod's process beside the GPU (process_int.h); times are means in ms */
+    double accept_ms, prepare_ms, respond_ms; /* work on the processor */
+    dist wait_ms;                             /* beside it, before a worker is taken */
+    dist work_noise;                          /* of a request's work; mean 1 */
+    double cpus;                              /* > 0; work at once shares them, none gets more than one */
+    double launch_weight;                     /* of launching, against 1 of other work */
+    double wake_ms;                           /* work more after an idle time */
+    double launch_ms;                         /* work of launching a batch */
+    double first_batch_ms;                    /* the GPU's time for the first batch of a size, at least */
+    double
+        early_share; /* token-exact: share of tokens whose successor is asked for before they are used up */
+    double round_trip_ms; /* token-exact: from asking to the scheduler's decision */
+} engine_process;
+
 typedef struct {
     const char *name, *model_name;
     const engine_fit *on;  /* [n_devices] */
@@ -70,6 +87,12 @@ typedef struct {
     dist noise;                                    /* of the service time, mean 1 */
     dist cold_start;                               /* factor on cold_start_ms, mean 1 */
     trace_spec trace;
+    const client_spec *client; /* its requests come from a closed-loop client that begins at client_start_ns;
+                                      NULL: from the trace */
+    int64_t client_start_ns;
+    int64_t keep_alive_ns;         /* the gateway keeps connections to pods for so long; 0: none */
+    int64_t linger_ns;             /* killed pods stay in its routing table for so long */
+    const engine_process *process; /* NULL: overhead is a delay, and a batch's time a number */
 } engine_fn;
 
 typedef struct {

@@ -44,7 +44,7 @@ static void scrape(island *s) {
     account(s, now);
     pol_obs o = {.fn = s->fn,
                  .scrape_ns = now,
-                 .arrivals = s->result->arrivals,
+                 .arrivals = s->result->arrivals - s->unsent,
                  .completions = s->result->completed,
                  .failures = s->failures,
                  .concurrency_ns = s->concurrency_ns,
@@ -151,6 +151,21 @@ static void close_bins(island *s, int64_t now) {
 
 /* ---- requests that end ---- */
 
+/* When the client is to be asked; not after the end of arrivals. */
+static int64_t client_due(const island *s, int64_t now) {
+    int64_t due = client_next(s->client);
+    if (due == NEVER) return NEVER;
+    due = later(due, now);
+    return due < s->run->setup->duration_ns ? due : NEVER;
+}
+
+/* The client hears of a request that it sent. */
+static void answer_client(island *s, int64_t now) {
+    if (!s->client) return;
+    client_answered(s->client, now);
+    s->arrival_ns = client_due(s, now);
+}
+
 static void end_request(island *s, const held_request *r, uint32_t pod_id, int64_t now, engine_fate fate) {
     engine_fn_result *out = s->result;
     int64_t latency = now - r->arrival_ns;
@@ -161,6 +176,7 @@ static void end_request(island *s, const held_request *r, uint32_t pod_id, int64
         s->requests[r->ordinal].end_ns = fate == ENGINE_UNFINISHED ? -1 : now;
         s->requests[r->ordinal].fate = fate;
     }
+    if (fate != ENGINE_UNFINISHED) answer_client(s, now);
     if (r->arrival_ns < s->run->setup->warmup_ns) return;
     out->window_violations += (uint64_t)is_late;
     for (size_t k = 0; k < s->run->setup->n_report; k++) { /* ascending */
@@ -187,18 +203,32 @@ static void fail_request(island *s, const held_request *r, uint32_t pod_id, int6
 
 /* ---- pods at work ---- */
 
-/* The share of a pod's GPU, about to be changed; the engine will look at its other pods. */
-static gpu_share *share_of(island *s, const pod *p) {
+/* What other functions' pods on the GPU do next may change: the engine will look at them. */
+static void note_changed(island *s, uint32_t gpu) {
     run *r = s->run;
     int listed = 0;
-    for (size_t i = 0; i < r->n_changed_gpus; i++) listed |= r->changed_gpus[i] == p->gpu;
-    if (!listed) r->changed_gpus[r->n_changed_gpus++] = p->gpu;
-    return &r->shares[p->gpu];
+    for (size_t i = 0; i < r->n_changed_gpus; i++) listed |= r->changed_gpus[i] == gpu;
+    if (!listed) r->changed_gpus[r->n_changed_gpus++] = gpu;
+}
+
+/* The share of a pod's GPU, about to be changed. */
+static gpu_share *share_of(island *s, const pod *p) {
+    note_changed(s, p->gpu);
+    return &s->run->shares[p->gpu];
 }
 
 /* sign +1: the pod begins to serve with its quota, -1: it ends */
 static void count_serving(island *s, const pod *p, int sign) {
     if (s->run->row_serving) atomic_fetch_add(&s->run->row_serving[p->row], sign * (int)p->quota_pct);
+}
+
+static void start_batch(island *s, pod *p, int64_t now) {
+    if (p->process)
+        process_launch(p, now, p->noise);
+    else if (!s->run->shares)
+        pod_meter_start(p, now);
+    else if (gpu_share_join(share_of(s, p), p, s->fn, now))
+        no_memory(s);
 }
 
 static void launch(island *s, pod *p, int64_t now) {
@@ -210,15 +240,17 @@ static void launch(island *s, pod *p, int64_t now) {
         s->result->batches++;
         s->result->batched += p->n_flight;
     }
-    if (!s->run->shares)
-        pod_meter_start(p, now);
-    else if (gpu_share_join(share_of(s, p), p, s->fn, now))
-        no_memory(s);
+    start_batch(s, p, now);
     pod_can_launch(p, now,
                    s->spec->batch_wait_ns); /* sets when the rest is due: not before the GPU is free */
 }
 
 static void give(island *s, pod *p, held_request r, int64_t now) {
+    if (p->process) {
+        if (process_take(p, r, now)) no_memory(s);
+        pod_schedule(p);
+        return;
+    }
     if (pod_take(p, r, now, &s->spec->overhead_ms, s->overhead_key)) no_memory(s);
     launch(s, p, now);
     pod_schedule(p);
@@ -236,6 +268,7 @@ static void dispatch(island *s, int64_t now) {
 static void let_go(island *s, pod *p) {
     uint32_t i = 0;
     while (s->pods[i] != p) i++;
+    if (s->run->tokens) token_sched_leave(&s->run->tokens[p->gpu], p);
     for (s->n_pods--; i < s->n_pods; i++) s->pods[i] = s->pods[i + 1];
     pod_close(p);
 }
@@ -254,8 +287,8 @@ static void release_place(island *s, const pod *p, int64_t now) {
     s->releases[s->n_releases++] = (release){now, s->fn, p->id};
 }
 
-static void complete(island *s, pod *p, int64_t now) {
-    account(s, now);
+/* The GPU is free for the pod's next batch. */
+static void end_batch(island *s, pod *p, int64_t now) {
     count_serving(s, p, -1);
     p->is_serving = 0;
     p->end_ns = NEVER;
@@ -264,10 +297,24 @@ static void complete(island *s, pod *p, int64_t now) {
         atomic_fetch_add_explicit(&s->run->row_gpu_ns[p->row], (uint64_t)(p->gpu_time_ns + 0.5),
                                   memory_order_relaxed);
     p->gpu_time_ns = 0;
+}
+
+static void let_go_if_drained(island *s, pod *p, int64_t now) {
+    if (!p->is_draining || p->held) return;
+    release_place(s, p, now);
+    let_go(s, p);
+}
+
+static void complete(island *s, pod *p, int64_t now) {
+    account(s, now);
+    end_batch(s, p, now);
     uint32_t n = p->n_flight;
     s->in_system -= n;
     s->result->completed += n;
-    for (uint32_t i = 0; i < n; i++) end_request(s, &p->flight[i], p->id, now, ENGINE_COMPLETED);
+    for (uint32_t i = 0; i < n; i++) {
+        if (s->spec->keep_alive_ns && endpoints_add(&s->connections, p->id, now)) no_memory(s);
+        end_request(s, &p->flight[i], p->id, now, ENGINE_COMPLETED);
+    }
     p->n_flight = 0;
     p->held -= n;
     p->busy -= n;
@@ -277,10 +324,45 @@ static void complete(island *s, pod *p, int64_t now) {
     if (s->queue.n) dispatch(s, now);
     launch(s, p, now);
     pod_schedule(p);
-    if (p->is_draining && p->held == 0) {
-        release_place(s, p, now);
-        let_go(s, p);
+    let_go_if_drained(s, p, now);
+}
+
+/* ---- pods with a process ---- */
+
+static void serve_ended(island *s, pod *p, int64_t now) {
+    end_batch(s, p, now);
+    if (process_respond(p, now)) no_memory(s);
+    p->n_flight = 0;
+    launch(s, p, now);
+}
+
+static void answer(island *s, pod *p, const held_request *r, int64_t now) {
+    account(s, now);
+    s->in_system--;
+    s->result->completed++;
+    p->held--;
+    p->busy--;
+    if (s->spec->keep_alive_ns && endpoints_add(&s->connections, p->id, now)) no_memory(s);
+    end_request(s, r, p->id, now, ENGINE_COMPLETED);
+    touch(s, now);
+    if (process_fill_workers(p, now)) no_memory(s);
+    if (s->queue.n) dispatch(s, now);
+}
+
+static void process_goes_on(island *s, pod *p, int64_t now) {
+    held_request r;
+    process_event e;
+    if (s->run->tokens) note_changed(s, p->gpu);
+    while ((e = process_step(p, now, &r)) != PROCESS_WAITS) {
+        if (e == PROCESS_SERVED) serve_ended(s, p, now);
+        if (e == PROCESS_PREPARED) launch(s, p, now);
+        if (e == PROCESS_ANSWERED) answer(s, p, &r, now);
+        if (e != PROCESS_NO_MEMORY) continue;
+        no_memory(s);
+        break;
     }
+    pod_schedule(p);
+    let_go_if_drained(s, p, now);
 }
 
 static void become_ready(island *s, pod *p, int64_t now) {
@@ -302,7 +384,9 @@ static void change_share(island *s, pod *p, int64_t now) {
     p->quota_ns = NEVER;
     if (p->stalled_until_ns < now + stall_ns) p->stalled_until_ns = now + stall_ns;
     if (p->is_serving) count_serving(s, p, -1);
-    if (s->run->shares)
+    if (p->process)
+        pod_set_share(p, model); /* the next token, and the next batch, are by the new share */
+    else if (s->run->shares)
         gpu_share_reshare(share_of(s, p), p, model, now, stall_ns);
     else
         pod_meter_reshare(p, model, now);
@@ -323,6 +407,9 @@ static void pod_event(island *s, pod *p) {
     case EV_READY:
         become_ready(s, p, now);
         return;
+    case EV_PROCESS:
+        process_goes_on(s, p, now);
+        return;
     case EV_PREPARED:
         if (pod_enqueue_prepared(p)) no_memory(s);
         break;
@@ -336,6 +423,10 @@ static void pod_event(island *s, pod *p) {
 /* ---- arrivals ---- */
 
 static void next_arrival(island *s) {
+    if (s->client) {
+        s->arrival_ns = client_due(s, s->arrival_ns);
+        return;
+    }
     if (s->block_at == s->block_n) {
         s->block_n = (uint32_t)trace_source_next(s->source, s->block, ARRIVAL_BLOCK);
         s->block_at = 0;
@@ -358,8 +449,26 @@ static void record_arrival(island *s, const held_request *r) {
         .fn = s->fn, .pod = UINT32_MAX, .arrival_ns = r->arrival_ns, .end_ns = -1, .fate = ENGINE_UNFINISHED};
 }
 
+/* The client gives a request up: it has arrived nowhere. */
+static void lose_unsent(island *s, int64_t now) {
+    held_request r = {.arrival_ns = now, .ordinal = s->result->arrivals++};
+    s->result->window_arrivals += now >= s->run->setup->warmup_ns;
+    s->result->lost++;
+    s->unsent++;
+    if (s->run->setup->record_requests) record_arrival(s, &r);
+    end_request(s, &r, UINT32_MAX, now, ENGINE_LOST);
+}
+
 static void arrive(island *s) {
     int64_t now = s->arrival_ns;
+    if (s->client) {
+        client_move move = client_step(s->client, now);
+        if (move == CLIENT_LOSES) lose_unsent(s, now);
+        if (move != CLIENT_SENDS) {
+            next_arrival(s);
+            return;
+        }
+    }
     held_request r = {.arrival_ns = now, .ordinal = s->result->arrivals};
     account(s, now);
     s->result->arrivals++;
@@ -368,7 +477,12 @@ static void arrive(island *s) {
     if (s->run->setup->record_requests) record_arrival(s, &r);
     next_arrival(s);
     touch(s, now);
-    pod *p = s->queue.n ? NULL : route_pick(s, r.ordinal);
+    pod *p = s->spec->keep_alive_ns ? route_reuse(s, now) : NULL;
+    if (!p && s->spec->linger_ns && route_is_dead(s, r.ordinal, now)) {
+        fail_request(s, &r, UINT32_MAX, now, ENGINE_DROPPED);
+        return;
+    }
+    if (!p) p = s->queue.n ? NULL : route_pick(s, r.ordinal);
     if (p) {
         give(s, p, r, now);
         return;
@@ -468,9 +582,21 @@ static pod *find_pod(const island *s, uint32_t id) {
     return NULL;
 }
 
+static int open_process(island *s, pod *p) {
+    p->process = process_open(s->spec->process, s->process_key, s->token_key);
+    if (!p->process) return -1;
+    if (!s->run->tokens) return 0;
+    p->process->tokens = &s->run->tokens[p->gpu];
+    return token_sched_join(p->process->tokens, p, s->fn);
+}
+
 void island_start(island *s, const pol_pod *p, int64_t now) {
     const engine_setup *setup = s->run->setup;
     pod *opened = pod_open(s->spec, s->spec->on[setup->gpus[p->gpu].device].model, p);
+    if (opened && s->spec->process && open_process(s, opened)) {
+        pod_close(opened);
+        opened = NULL;
+    }
     if (opened && s->n_pods == s->pods_cap) {
         uint32_t cap = s->pods_cap ? 2 * s->pods_cap : 2;
         pod **v = realloc(s->pods, cap * sizeof(pod *));
@@ -519,6 +645,8 @@ static void lose_queue(island *s, request_queue *q, uint32_t pod_id, int64_t now
 
 void island_kill(island *s, uint32_t id, int64_t now) {
     pod *p = find_pod(s, id);
+    endpoints_forget(&s->connections, id);
+    if (s->spec->linger_ns && p->is_ready && endpoints_add(&s->dead, id, now)) no_memory(s);
     if (!p->is_draining) retire(s, p, now);
     if (p->is_serving) {
         count_serving(s, p, -1);
@@ -528,6 +656,8 @@ void island_kill(island *s, uint32_t id, int64_t now) {
     }
     lose_queue(s, &p->batch_queue, id, now);
     while (p->n_prep) fail_request(s, &p->prep[--p->n_prep], id, now, ENGINE_LOST);
+    for (uint32_t i = 0; p->process && i < p->process->n_jobs; i++)
+        fail_request(s, &p->process->jobs[i].request, id, now, ENGINE_LOST);
     lose_queue(s, &p->waiting, id, now);
     let_go(s, p);
 }
@@ -561,6 +691,8 @@ int island_open(island *s, run *r, uint32_t fn, engine_fn_result *result, char e
                   .overhead_key = draw_key(seed, fn, DRAW_OVERHEAD),
                   .service_key = draw_key(seed, fn, DRAW_SERVICE),
                   .route_key = draw_key(seed, fn, DRAW_ROUTE),
+                  .process_key = draw_key(seed, fn, DRAW_PROCESS),
+                  .token_key = draw_key(seed, fn, DRAW_TOKEN),
                   .seen = {.fn = fn},
                   .next_scrape_ns = r->options->eager ? setup->scrape_phase_ns : NEVER,
                   .next_tick_ns = r->policy_is_global ? NEVER : r->tick_ns,
@@ -570,7 +702,15 @@ int island_open(island *s, run *r, uint32_t fn, engine_fn_result *result, char e
         snprintf(err, ENGINE_ERR_LEN, "out of memory");
         return -1;
     }
-    if (trace_source_open(&s->source, &s->spec->trace, seed, fn, err)) return -1;
+    if (s->spec->client) {
+        s->client = client_open(s->spec->client, s->spec->client_start_ns);
+        if (!s->client) {
+            snprintf(err, ENGINE_ERR_LEN, "out of memory");
+            return -1;
+        }
+    } else if (trace_source_open(&s->source, &s->spec->trace, seed, fn, err)) {
+        return -1;
+    }
     next_arrival(s);
     return 0;
 }
@@ -583,6 +723,9 @@ void island_close(island *s) {
     free(s->releases);
     free(s->requests);
     trace_source_close(s->source);
+    client_close(s->client);
+    free(s->connections.v);
+    free(s->dead.v);
 }
 
 static void count_unfinished(island *s, const held_request *r, uint32_t pod_id, int64_t now) {
@@ -603,6 +746,8 @@ void island_finish(island *s) {
         count_unfinished_queue(s, &p->waiting, p->id, end);
         count_unfinished_queue(s, &p->batch_queue, p->id, end);
         for (uint32_t k = 0; k < p->n_prep; k++) count_unfinished(s, &p->prep[k], p->id, end);
+        for (uint32_t k = 0; p->process && k < p->process->n_jobs; k++)
+            count_unfinished(s, &p->process->jobs[k].request, p->id, end);
         if (p->is_serving)
             for (uint32_t k = 0; k < p->n_flight; k++) count_unfinished(s, &p->flight[k], p->id, end);
     }

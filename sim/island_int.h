@@ -16,8 +16,10 @@
 #include <stdatomic.h>
 
 #include "cluster.h"
+#include "endpoints_int.h"
 #include "gpu_share_int.h"
 #include "pod_int.h"
+#include "process_int.h"
 
 typedef struct { /* one bin of the timeline, as all islands add to it: integer sums commute */
     atomic_uint_least64_t arrivals, completed, violations, queued, pods_ready, pods_starting, capacity_mrps;
@@ -31,6 +33,7 @@ typedef struct run { /* what all islands of a run share */
     int64_t tick_ns, end_ns; /* end: of the drain */
     cluster *ledger;
     gpu_share *shares;      /* [n_gpus] under the token runtime, else NULL */
+    token_sched *tokens;    /* [n_gpus] under the exact token runtime, else NULL */
     uint32_t *changed_gpus; /* whose batches in flight have been retimed since the engine looked */
     size_t n_changed_gpus;
     struct island *islands;
@@ -56,10 +59,11 @@ typedef struct island {
 
     /* arrivals */
     trace_source *source;
-    int64_t arrival_ns; /* the next one; NEVER after the last */
+    client *client;     /* NULL: arrivals come from the source */
+    int64_t arrival_ns; /* the next one; NEVER after the last, or until the client has an answer */
     int64_t *block;
     uint32_t block_at, block_n;
-    uint64_t overhead_key, service_key, route_key;
+    uint64_t overhead_key, service_key, route_key, process_key, token_key;
 
     /* pods, by id */
     pod **pods;
@@ -70,10 +74,12 @@ typedef struct island {
     request_queue queue;
     pol_balance balance;
     uint32_t pod_limit, queue_limit;
-    uint32_t turn; /* round robin: id of the pod that was served last, + 1 */
+    endpoint_list connections, dead; /* idle connections; endpoints of killed pods */
+    uint32_t turn;                   /* round robin: id of the pod that was served last, + 1 */
 
     /* counters */
     uint64_t in_system;
+    uint64_t unsent; /* arrivals that the client gave up: nobody but it knows of them */
     uint64_t concurrency_ns;
     int64_t concurrency_at_ns;
     uint64_t failures, violations_ever;
@@ -130,5 +136,8 @@ void island_finish(island *s);
 
 /* Which pod gets a request: NULL if it must wait. (route.c) */
 pod *route_pick(island *s, uint64_t ordinal);
+/* A kept connection to a ready pod, or NULL; whether a new one would meet a dead endpoint. */
+pod *route_reuse(island *s, int64_t now_ns);
+int route_is_dead(island *s, uint64_t ordinal, int64_t now_ns);
 
 #endif

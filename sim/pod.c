@@ -1,6 +1,8 @@
 #include "pod_int.h"
 
 #include <stdlib.h>
+
+#include "process_int.h"
 #include <string.h>
 
 /* ---- queue ---- */
@@ -59,6 +61,7 @@ pod *pod_open(const engine_fn *fn, const calib_model *model, const pol_pod *p) {
 
 void pod_close(pod *p) {
     if (!p) return;
+    process_close(p->process);
     free(p->waiting.v);
     free(p->batch_queue.v);
     free(p->prep);
@@ -85,6 +88,13 @@ void pod_schedule(pod *p) {
     if (p->due_ns < at) {
         at = p->due_ns;
         kind = EV_BATCH_DUE;
+    }
+    if (p->process) {
+        int64_t next = process_next(p);
+        if (next < at) {
+            at = next;
+            kind = EV_PROCESS;
+        }
     }
     /* rare ones last; they precede PREPARED and BATCH_DUE at the same instant, but not a completion */
     if (p->ready_ns < at || (p->ready_ns == at && kind > EV_READY)) {

@@ -32,6 +32,7 @@ typedef enum {
     EV_READY,
     EV_PREPARED,
     EV_BATCH_DUE,
+    EV_PROCESS,
     EV_ARRIVAL,
     EV_SCRAPE,
     EV_TICK,
@@ -54,6 +55,8 @@ held_request queue_pop(request_queue *q);         /* not empty */
 static inline const held_request *queue_front(const request_queue *q) {
     return &q->v[q->head];
 }
+
+struct process;
 
 typedef struct pod {
     int64_t next_ns; /* its earliest event, and what that is */
@@ -87,7 +90,8 @@ typedef struct pod {
     double demand;  /* token: d */
     double slow;    /* token: current factor */
     int64_t since_ns;
-    double gpu_time_ns; /* that the batch in flight is given: metered, in the end; token, so far */
+    struct process *process; /* NULL: not modelled */
+    double gpu_time_ns;      /* that the batch in flight is given: metered, in the end; token, so far */
 } pod;
 
 /* A pod that becomes ready at ready_ns with the quota of p. NULL: out of memory. */

@@ -76,6 +76,24 @@ static pod *only(island *s) {
     return p;
 }
 
+pod *route_reuse(island *s, int64_t now_ns) {
+    endpoints_expire(&s->connections, now_ns, s->spec->keep_alive_ns);
+    while (s->connections.n) {
+        uint32_t id = s->connections.v[--s->connections.n].pod;
+        for (uint32_t i = 0; i < s->n_pods; i++)
+            if (s->pods[i]->id == id && takes_work(s, s->pods[i])) return s->pods[i];
+    }
+    return NULL;
+}
+
+int route_is_dead(island *s, uint64_t ordinal, int64_t now_ns) {
+    endpoints_expire(&s->dead, now_ns, s->spec->linger_ns);
+    if (!s->dead.n) return 0;
+    uint64_t bits =
+        draw_mix(~draw_bits(s->route_key, ordinal)); /* not the bits that choose among the ready */
+    return any_of(bits, s->n_ready + s->dead.n) >= s->n_ready;
+}
+
 pod *route_pick(island *s, uint64_t ordinal) {
     if (s->n_ready == 0) return NULL;
     if (s->n_pods == 1 && s->balance != POL_PULL) return only(s);

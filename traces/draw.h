@@ -28,6 +28,8 @@ typedef enum {
     DRAW_COLD_START,  /* duration of a cold start; ordinal: pod */
     DRAW_POLICY,      /* what the host lends to a policy; ordinal: the policy's own */
     DRAW_GENERATE,    /* generated traces: names, durations, memory, phases; ordinal: see trace_generate.c */
+    DRAW_PROCESS,     /* work and waits of a pod's process; ordinal: 2 * request, + 1 for the wait */
+    DRAW_TOKEN,       /* whether a token is asked for early; ordinal: pod << 40 | token */
 } draw_purpose;
 
 static inline uint64_t draw_mix(uint64_t x) {

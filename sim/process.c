@@ -1,0 +1,256 @@
+#include "process_int.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const int64_t GUARD_NS = 1000000; /* the hook asks when so much of its token is left (spec 2.1) */
+static const int64_t IDLE_NS = 60000000; /* after so long without work a processor must wake */
+static const double DONE_NS = 0.5;       /* rounding of event times to ns leaves less than this */
+
+process *process_open(const engine_process *spec, uint64_t request_key, uint64_t token_key) {
+    process *x = calloc(1, sizeof *x);
+    if (!x) return NULL;
+    x->spec = spec;
+    x->request_key = request_key;
+    x->token_key = token_key;
+    x->busy_ns = -IDLE_NS;
+    return x;
+}
+
+void process_close(process *x) {
+    if (!x) return;
+    free(x->jobs);
+    free(x);
+}
+
+/* ---- the processor ---- */
+
+static int is_work(const process_job *j) {
+    return j->stage != JOB_WAIT;
+}
+
+typedef struct {
+    double job, launch; /* 0..1: of a processor */
+} speeds;
+
+static double lesser(double a, double b) {
+    return a < b ? a : b;
+}
+
+static speeds speeds_of(const process *x) {
+    double cpus = x->spec->cpus, weight = x->spec->launch_weight;
+    uint32_t n = 0, launches = x->launch == LAUNCH_RUNS;
+    for (uint32_t i = 0; i < x->n_jobs; i++) n += (uint32_t)is_work(&x->jobs[i]);
+    if (n + launches <= cpus || n == 0) return (speeds){1, 1};
+    double each = cpus / (n + weight * launches);
+    return (speeds){lesser(1, each), lesser(1, weight * each)};
+}
+
+static int is_busy(const process *x) {
+    for (uint32_t i = 0; i < x->n_jobs; i++)
+        if (is_work(&x->jobs[i])) return 1;
+    return x->launch == LAUNCH_RUNS;
+}
+
+static void advance(process *x, int64_t now_ns) {
+    double dt = (double)(now_ns - x->now_ns);
+    speeds v = speeds_of(x);
+    if (is_busy(x)) x->busy_ns = now_ns;
+    for (uint32_t i = 0; i < x->n_jobs; i++)
+        if (is_work(&x->jobs[i])) x->jobs[i].left_ns -= dt * v.job;
+    if (x->launch == LAUNCH_RUNS) x->launched = lesser(1, x->launched + dt * v.launch / x->launch_ns);
+    if (x->launch != LAUNCH_NONE) x->executed = lesser(x->launched, x->executed + dt / x->gpu_ns);
+    x->now_ns = now_ns;
+}
+
+/* ---- requests ---- */
+
+static uint64_t bits_of(const process *x, uint64_t ordinal, uint64_t which) {
+    return draw_bits(x->request_key, 2 * ordinal + which);
+}
+
+static double work_ns(const process *x, double mean_ms, uint64_t ordinal) {
+    return 1e6 * mean_ms * dist_sample(&x->spec->work_noise, bits_of(x, ordinal, 0));
+}
+
+static int add_job(process *x, process_job j) {
+    if (x->n_jobs == x->jobs_cap) {
+        uint32_t cap = x->jobs_cap ? 2 * x->jobs_cap : 8;
+        process_job *v = realloc(x->jobs, cap * sizeof *v);
+        if (!v) return -1;
+        x->jobs = v;
+        x->jobs_cap = cap;
+    }
+    x->jobs[x->n_jobs++] = j;
+    return 0;
+}
+
+static held_request remove_job(process *x, uint32_t i) {
+    held_request r = x->jobs[i].request;
+    for (x->n_jobs--; i < x->n_jobs; i++) x->jobs[i] = x->jobs[i + 1];
+    return r;
+}
+
+int process_take(pod *p, held_request r, int64_t now_ns) {
+    process *x = p->process;
+    advance(x, now_ns);
+    p->held++;
+    double accept_ms = x->spec->accept_ms;
+    if (now_ns - x->busy_ns >= IDLE_NS) accept_ms += x->spec->wake_ms;
+    x->busy_ns = now_ns;
+    return add_job(
+        x, (process_job){.request = r, .stage = JOB_ACCEPT, .left_ns = work_ns(x, accept_ms, r.ordinal)});
+}
+
+static int prepare(pod *p, held_request r) {
+    process *x = p->process;
+    p->busy++;
+    return add_job(x, (process_job){.request = r,
+                                    .stage = JOB_PREPARE,
+                                    .left_ns = work_ns(x, x->spec->prepare_ms, r.ordinal)});
+}
+
+int process_fill_workers(pod *p, int64_t now_ns) {
+    advance(p->process, now_ns);
+    while (p->waiting.n && p->busy < p->workers)
+        if (prepare(p, queue_pop(&p->waiting))) return -1;
+    return 0;
+}
+
+int process_respond(pod *p, int64_t now_ns) {
+    process *x = p->process;
+    advance(x, now_ns);
+    for (uint32_t i = 0; i < p->n_flight; i++) {
+        process_job j = {.request = p->flight[i], .stage = JOB_RESPOND};
+        j.left_ns = work_ns(x, x->spec->respond_ms, j.request.ordinal);
+        if (add_job(x, j)) return -1;
+    }
+    return 0;
+}
+
+/* ---- launches ---- */
+
+/* Asks for a token where one is needed. Whether some launch fell into the token's last millisecond, so that the
+ * scheduler hears of it early, is chance: kernels are not launched at every instant. */
+static void ask(pod *p, int64_t now_ns) {
+    process *x = p->process;
+    uint64_t bits = draw_bits(x->token_key, (uint64_t)p->id << 40 | x->n_tokens++);
+    x->launch = LAUNCH_BLOCKED;
+    token_sched_ask(x->tokens, p, now_ns, now_ns + (int64_t)(1e6 * x->spec->round_trip_ms),
+                    draw_unit(bits) < x->spec->early_share);
+}
+
+static void launch_or_ask(pod *p, int64_t now_ns) {
+    process *x = p->process;
+    if (x->tokens && now_ns + GUARD_NS >= x->token_end_ns)
+        ask(p, now_ns);
+    else
+        x->launch = LAUNCH_RUNS;
+}
+
+void process_launch(pod *p, int64_t now_ns, double noise) {
+    process *x = p->process;
+    uint32_t size = UINT32_C(1) << (p->n_flight - 1);
+    advance(x, now_ns);
+    x->launch_ns = 1 + noise * 1e6 * x->spec->launch_ms;
+    x->gpu_ns = 1 + noise * p->gpu_ns[p->n_flight];
+    if (!(x->sizes_seen & size) && x->gpu_ns < 1e6 * x->spec->first_batch_ms)
+        x->gpu_ns = 1e6 * x->spec->first_batch_ms;
+    x->sizes_seen |= size;
+    x->launched = x->executed = 0;
+    p->gpu_time_ns += x->gpu_ns;
+    launch_or_ask(p, now_ns);
+}
+
+void process_granted(pod *p, int64_t now_ns, int64_t end_ns) {
+    process *x = p->process;
+    advance(x, now_ns);
+    x->token_end_ns = end_ns;
+    if (x->launch == LAUNCH_BLOCKED) x->launch = LAUNCH_RUNS;
+    pod_schedule(p);
+}
+
+/* ---- what is due ---- */
+
+static int64_t after(int64_t now_ns, double ns) {
+    return now_ns + (ns > 0 ? (int64_t)ceil(ns) : 0);
+}
+
+static int64_t sooner(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static int64_t next_of_launch(const process *x, double rate) {
+    switch (x->launch) {
+    case LAUNCH_RUNS: {
+        int64_t at = after(x->now_ns, (1 - x->launched) * x->launch_ns / rate);
+        return x->tokens ? sooner(at, x->token_end_ns - GUARD_NS) : at;
+    }
+    case LAUNCH_OVER:
+        return after(x->now_ns, (1 - x->executed) * x->gpu_ns);
+    default:
+        return NEVER;
+    }
+}
+
+int64_t process_next(const pod *p) {
+    const process *x = p->process;
+    speeds v = speeds_of(x);
+    int64_t at = next_of_launch(x, v.launch);
+    for (uint32_t i = 0; i < x->n_jobs; i++) {
+        const process_job *j = &x->jobs[i];
+        at = sooner(at, is_work(j) ? after(x->now_ns, j->left_ns / v.job) : j->until_ns);
+    }
+    if (x->tokens) at = sooner(at, token_sched_next(x->tokens, x->now_ns));
+    return at;
+}
+
+/* One job goes on to its next stage. */
+static process_event move_on(pod *p, uint32_t i, int64_t now_ns, held_request *out) {
+    process *x = p->process;
+    process_job *j = &x->jobs[i];
+    switch (j->stage) {
+    case JOB_ACCEPT:
+        j->stage = JOB_WAIT;
+        j->until_ns = after(now_ns, 1e6 * dist_sample(&x->spec->wait_ms, bits_of(x, j->request.ordinal, 1)));
+        return PROCESS_WAITS;
+    case JOB_WAIT:
+        *out = remove_job(x, i);
+        if (queue_push(&p->waiting, *out) || process_fill_workers(p, now_ns)) return PROCESS_NO_MEMORY;
+        return PROCESS_WAITS;
+    case JOB_PREPARE:
+        *out = remove_job(x, i);
+        out->prepared_ns = now_ns;
+        return queue_push(&p->batch_queue, *out) ? PROCESS_NO_MEMORY : PROCESS_PREPARED;
+    default:
+        *out = remove_job(x, i);
+        return PROCESS_ANSWERED;
+    }
+}
+
+static int is_due(const process_job *j, int64_t now_ns) {
+    return is_work(j) ? j->left_ns < DONE_NS : j->until_ns <= now_ns;
+}
+
+static int launcher_is_done(process *x) {
+    if (x->launch == LAUNCH_RUNS && (1 - x->launched) * x->launch_ns < DONE_NS) x->launch = LAUNCH_OVER;
+    if (x->launch != LAUNCH_OVER || (1 - x->executed) * x->gpu_ns >= DONE_NS) return 0;
+    x->launch = LAUNCH_NONE;
+    return 1;
+}
+
+process_event process_step(pod *p, int64_t now_ns, held_request *out) {
+    process *x = p->process;
+    advance(x, now_ns);
+    if (launcher_is_done(x)) return PROCESS_SERVED;
+    if (x->launch == LAUNCH_RUNS && x->tokens && now_ns + GUARD_NS >= x->token_end_ns) ask(p, now_ns);
+    for (uint32_t i = 0; i < x->n_jobs; i++)
+        if (is_due(&x->jobs[i], now_ns)) {
+            process_event e = move_on(p, i, now_ns, out);
+            if (e != PROCESS_WAITS) return e;
+            i = UINT32_MAX; /* from the first again: the job has moved */
+        }
+    if (x->tokens && token_sched_next(x->tokens, now_ns) <= now_ns && token_sched_round(x->tokens, now_ns))
+        return PROCESS_NO_MEMORY;
+    return PROCESS_WAITS;
+}

@@ -1,0 +1,86 @@
+/* process_int.h - what a pod's process does beside the GPU, where that is modelled. Private to the engine.
+ *
+ * Without it (engine_fn.process NULL) a request's overhead is one delay, and a batch's time on the GPU one number
+ * (pod_int.h). A process has a processor that its work must share:
+ *
+ *     accept --> wait --> (a worker) --> prepare --> batch queue --> launch, GPU --> respond --> out
+ *      cpu                                cpu                         cpu              cpu
+ *
+ * - accept, prepare and respond are work on the processor; `wait` is not (network, the client's own pauses). A
+ *   request takes a worker at prepare and keeps it until it is out.
+ * - A batch is launched kernel by kernel: launch_ms of work on the processor. The GPU runs what has been launched,
+ *   G(batch, SM) in all, evenly spread over the launches: it is never ahead of them. The batch is over when both are.
+ * - What is on the processor at once shares it: `cpus` in all, at most 1 for each, equally but for the launcher, whose
+ *   share has the weight launch_weight. (One interpreter lock: cpus = 1. A launcher gives the lock up at every kernel
+ *   and must win it back from a thread that keeps it: weight < 1. It is why a pod that overlaps requests takes longer
+ *   for each, and why a token that suffices for a batch alone does not while another request is being decoded.)
+ * - Under the exact token runtime, launches need a token (token_sched_int.h): a launcher whose token has less than a
+ *   millisecond left stands still until it has a new one.
+ * - The first batch of each size takes first_batch_ms at least (libraries choose their kernels then), and the first
+ *   request after an idle time costs wake_ms of work more.
+ *
+ * State is piecewise linear in time: process_advance brings it up to date, process_next says when something is due.
+ */
+#ifndef PROCESS_INT_H
+#define PROCESS_INT_H
+
+#include "pod_int.h"
+#include "token_sched_int.h"
+
+typedef enum { JOB_ACCEPT, JOB_WAIT, JOB_PREPARE, JOB_RESPOND } job_stage;
+
+typedef struct {
+    held_request request;
+    job_stage stage;
+    double left_ns;   /* of work on the processor */
+    int64_t until_ns; /* JOB_WAIT */
+} process_job;
+
+typedef enum { LAUNCH_NONE, LAUNCH_BLOCKED, LAUNCH_RUNS, LAUNCH_OVER } launch_state;
+
+typedef struct process {
+    const engine_process *spec;
+    uint64_t request_key, token_key; /* of draws */
+    process_job *jobs;               /* by the time they came */
+    uint32_t n_jobs, jobs_cap;
+    int64_t now_ns;  /* the state is as of then */
+    int64_t busy_ns; /* when the processor last had work */
+    /* the batch in flight */
+    launch_state launch;
+    double launch_ns, gpu_ns;  /* in all */
+    double launched, executed; /* parts of it, 0..1; executed <= launched */
+    int64_t token_end_ns;
+    uint64_t n_tokens;   /* asked for */
+    uint32_t sizes_seen; /* bit n-1: a batch of n has run */
+    token_sched *tokens; /* of its GPU; NULL: launches need none */
+} process;
+
+typedef enum {
+    PROCESS_WAITS,
+    PROCESS_PREPARED,
+    PROCESS_SERVED,
+    PROCESS_ANSWERED,
+    PROCESS_NO_MEMORY
+} process_event;
+
+process *process_open(const engine_process *spec, uint64_t request_key,
+                      uint64_t token_key); /* NULL: no memory */
+void process_close(process *x);            /* NULL is fine */
+
+/* A request comes in. 0, or -1: out of memory; as all below that return int. */
+int process_take(pod *p, held_request r, int64_t now_ns);
+/* Waiting requests get the workers that are free. */
+int process_fill_workers(pod *p, int64_t now_ns);
+/* The pod's loaded batch starts. */
+void process_launch(pod *p, int64_t now_ns, double noise);
+/* The scheduler gave a token. */
+void process_granted(pod *p, int64_t now_ns, int64_t end_ns);
+/* The answers to the batch in flight are written. */
+int process_respond(pod *p, int64_t now_ns);
+
+int64_t process_next(const pod *p);
+/* Does one thing that is due at now_ns; PROCESS_WAITS: nothing more that the island must hear of is due.
+ * PROCESS_ANSWERED: *out is the request. */
+process_event process_step(pod *p, int64_t now_ns, held_request *out);
+
+#endif

@@ -1,0 +1,157 @@
+#include "token_sched_int.h"
+
+#include <stdlib.h>
+
+#include "process_int.h"
+
+void token_sched_close(token_sched *t) {
+    for (uint32_t i = 0; i < t->n; i++) free(t->clients[i].records);
+    free(t->clients);
+}
+
+int token_sched_join(token_sched *t, pod *p, uint32_t fn) {
+    if (t->n == t->cap) {
+        uint32_t cap = t->cap ? 2 * t->cap : 4;
+        token_client *v = realloc(t->clients, cap * sizeof *v);
+        if (!v) return -1;
+        t->clients = v;
+        t->cap = cap;
+    }
+    t->clients[t->n++] = (token_client){.pod = p, .fn = fn};
+    return 0;
+}
+
+static token_client *find(const token_sched *t, const pod *p) {
+    for (uint32_t i = 0; i < t->n; i++)
+        if (t->clients[i].pod == p) return &t->clients[i];
+    return NULL;
+}
+
+void token_sched_leave(token_sched *t, const pod *p) {
+    token_client *c = find(t, p);
+    if (!c) return;
+    free(c->records);
+    for (t->n--; c < t->clients + t->n; c++) *c = c[1];
+}
+
+void token_sched_ask(token_sched *t, const pod *p, int64_t now_ns, int64_t heard_ns, int is_early) {
+    token_client *c = find(t, p);
+    if (c->n_records && is_early && c->records[c->n_records - 1].end_ns > now_ns)
+        c->records[c->n_records - 1].end_ns = now_ns;
+    c->is_waiting = 1;
+    c->heard_ns = heard_ns;
+}
+
+static int64_t limit_ns(const token_client *c) {
+    return ENGINE_WINDOW_NS / 100 * c->pod->quota_pct;
+}
+
+static int64_t later(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+/* What of the record lies within the window that ends at now_ns. */
+static int64_t within(const token_record *r, int64_t now_ns) {
+    int64_t from = later(r->start_ns, now_ns - ENGINE_WINDOW_NS);
+    int64_t to = r->end_ns < now_ns ? r->end_ns : now_ns;
+    return to > from ? to - from : 0;
+}
+
+static int64_t usage_ns(const token_client *c, int64_t now_ns) {
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < c->n_records; i++) sum += within(&c->records[i], now_ns);
+    return sum;
+}
+
+/* The first time, not before now, at which its usage is below its limit: the window slides over the oldest records. */
+static int64_t eligible_ns(const token_client *c, int64_t now_ns) {
+    int64_t excess = usage_ns(c, now_ns) - limit_ns(c);
+    if (excess < 0) return now_ns;
+    for (uint32_t i = 0; i < c->n_records; i++) {
+        int64_t part = within(&c->records[i], now_ns);
+        if (excess < part)
+            return later(c->records[i].start_ns, now_ns - ENGINE_WINDOW_NS) + excess + 1 + ENGINE_WINDOW_NS;
+        excess -= part;
+    }
+    return now_ns + 1;
+}
+
+static int holds_token(const token_client *c, int64_t now_ns) {
+    return !c->is_waiting && c->n_records && c->records[c->n_records - 1].end_ns > now_ns;
+}
+
+static uint32_t held_sm_pct(const token_sched *t, int64_t now_ns) {
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < t->n; i++)
+        if (holds_token(&t->clients[i], now_ns)) sum += t->clients[i].pod->sm_pct;
+    return sum;
+}
+
+/* When the next of the held tokens is over. */
+static int64_t next_return_ns(const token_sched *t, int64_t now_ns) {
+    int64_t at = NEVER;
+    for (uint32_t i = 0; i < t->n; i++) {
+        const token_client *c = &t->clients[i];
+        if (holds_token(c, now_ns) && c->records[c->n_records - 1].end_ns < at)
+            at = c->records[c->n_records - 1].end_ns;
+    }
+    return at;
+}
+
+int64_t token_sched_next(const token_sched *t, int64_t now_ns) {
+    int64_t next = NEVER;
+    for (uint32_t i = 0; i < t->n; i++) {
+        const token_client *c = &t->clients[i];
+        if (!c->is_waiting) continue;
+        int64_t at = eligible_ns(c, later(now_ns, c->heard_ns));
+        if (held_sm_pct(t, at) + c->pod->sm_pct > 100) at = next_return_ns(t, at);
+        if (at < next) next = at;
+    }
+    return next;
+}
+
+static void forget(token_client *c, int64_t now_ns) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < c->n_records; i++)
+        if (c->records[i].end_ns > now_ns - ENGINE_WINDOW_NS) c->records[kept++] = c->records[i];
+    c->n_records = kept;
+}
+
+static int grant(token_client *c, int64_t now_ns) {
+    forget(c, now_ns);
+    if (c->n_records == c->records_cap) {
+        uint32_t cap = c->records_cap ? 2 * c->records_cap : 8;
+        token_record *v = realloc(c->records, cap * sizeof *v);
+        if (!v) return -1;
+        c->records = v;
+        c->records_cap = cap;
+    }
+    int64_t end = now_ns + limit_ns(c);
+    c->records[c->n_records++] = (token_record){now_ns, end};
+    c->is_waiting = 0;
+    process_granted(c->pod, now_ns, end);
+    return 0;
+}
+
+/* Who waits, may have a token, fits, and has the largest part of its quota unused; ties go to the first. */
+static token_client *first_in_line(token_sched *t, int64_t now_ns) {
+    token_client *best = NULL;
+    double best_part = 0;
+    uint32_t held = held_sm_pct(t, now_ns);
+    for (uint32_t i = 0; i < t->n; i++) {
+        token_client *c = &t->clients[i];
+        if (!c->is_waiting || c->heard_ns > now_ns || held + c->pod->sm_pct > 100) continue;
+        int64_t unused = limit_ns(c) - usage_ns(c, now_ns);
+        double part = (double)unused / (double)limit_ns(c);
+        if (unused <= 0 || (best && part <= best_part)) continue;
+        best = c;
+        best_part = part;
+    }
+    return best;
+}
+
+int token_sched_round(token_sched *t, int64_t now_ns) {
+    for (token_client *c; (c = first_in_line(t, now_ns)) != NULL;)
+        if (grant(c, now_ns)) return -1;
+    return 0;
+}

@@ -1,0 +1,35 @@
+/* validate_fit.h - the parameters of validate_params.h, from recorded runs.
+ *
+ * Per system and served model, all runs that are used at once: the numbers that are marked as fitted are changed, a few
+ * at a time, by random factors that shrink (a local search, its draws fixed by a seed), and a change is kept if the
+ * simulation comes closer to the recordings. Distance of one run, averaged over seeds:
+ *
+ *     mean over the 5, 10, ... 95 and 99 % quantiles of |ln(simulated / recorded)|  +  |ln| of the means
+ *     + half the |ln| of the medians and of the 95 % quantiles
+ *     + 5 x difference of the violation rates at 250 ms  +  5 x |ln| of the spans
+ *
+ * Runs with a recorded allocation are replayed; those without (KServe) run their policy. Runs tagged runaway are not
+ * used. The result depends on data, use and options alone, not on threads.
+ */
+#ifndef VALIDATE_FIT_H
+#define VALIDATE_FIT_H
+
+#include "calib.h"
+#include "validate_params.h"
+
+typedef struct {
+    unsigned steps;                                /* of the search, per system and model */
+    unsigned seeds;                                /* simulations per run and step */
+    unsigned threads;                              /* systems and models at once */
+    void (*progress)(void *arg, const char *line); /* NULL: silent; from one thread at a time */
+    void *progress_arg;
+} validate_fit_options;
+
+/* Improves the entries of p that runs with use[i] != 0 belong to, from where they are; the others stay. */
+int validate_fit(validate_params *p, const validate_data *data, const unsigned char *use, const calib *device,
+                 const validate_fit_options *options, char err[VALIDATE_ERR_LEN]);
+/* How far the run's simulation is off, as above; < 0: it cannot be simulated. */
+double validate_distance(const validate_run *run, const calib *device, const validate_params *p,
+                         unsigned seeds);
+
+#endif
