@@ -11,14 +11,15 @@
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
-int cli_run(int argc, char **argv);     /* cli_run.c */
-int cli_compare(int argc, char **argv); /* cli_compare.c */
-int cli_figures(int argc, char **argv); /* cli_figures.c */
-int cli_trace(int argc, char **argv);   /* cli_trace.c */
-int cli_calib(int argc, char **argv);   /* cli_calib.c */
-int cli_rapp(int argc, char **argv);    /* cli_rapp.c */
-int cli_policy(int argc, char **argv);  /* cli_policy.c */
-int cli_bench(int argc, char **argv);   /* cli_bench.c */
+int cli_run(int argc, char **argv);      /* cli_run.c */
+int cli_compare(int argc, char **argv);  /* cli_compare.c */
+int cli_figures(int argc, char **argv);  /* cli_figures.c */
+int cli_trace(int argc, char **argv);    /* cli_trace.c */
+int cli_calib(int argc, char **argv);    /* cli_calib.c */
+int cli_rapp(int argc, char **argv);     /* cli_rapp.c */
+int cli_policy(int argc, char **argv);   /* cli_policy.c */
+int cli_bench(int argc, char **argv);    /* cli_bench.c */
+int cli_validate(int argc, char **argv); /* cli_validate.c */
 
 /* argp_parse for the command of this name ("hassim run"): errors are one line that says what was found and what
  * was expected. 0, or -1 after that line. Parsers complain by cli_refuse, and answer --help by cli_help. */

@@ -29,8 +29,10 @@ _hassim_value() {
     "run --plugin" | "policy --plugin") _hassim_files '*.so' ;;
     "run --progress") _hassim_words "auto always never" ;;
     "run -o" | "run --output" | "calib -o" | "calib --output" | "trace -o" | "trace --output") _hassim_files '*' ;;
-    "figures --format" | "figures -f") _hassim_words "svg png pdf svg,png svg,png,pdf" ;;
-    "figures -o" | "figures --out" | "policy -o" | "policy --output")
+    "figures --format" | "figures -f" | "validate --format" | "validate -f") _hassim_words "svg png pdf svg,png svg,png,pdf" ;;
+    "validate --mode") _hassim_words "replay policy" ;;
+    "validate --params") _hassim_files '*.json' ;;
+    "validate --figures" | "figures -o" | "figures --out" | "policy -o" | "policy --output")
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         ;;
@@ -44,7 +46,7 @@ _hassim_value() {
         ;;
     "calib --format" | "calib -f")
         case ${call[2]-} in
-        import) _hassim_words "plain rapp parvagpu gpu-percent trace" ;;
+        import) _hassim_words "plain rapp parvagpu gpu-percent" ;;
         figure) _hassim_words "svg png pdf svg,png svg,png,pdf" ;;
         *) _hassim_files '*.json' ;;
         esac
@@ -70,11 +72,14 @@ _hassim_argument() {
         _hassim_policies
         COMPREPLY+=("${files[@]}")
         ;;
-    "calib fit") _hassim_files '*.csv' ;;
-    "calib import") _hassim_files '*' ;;
+    "calib fit" | "calib import") _hassim_files '*.csv' ;;
     "rapp eval" | "rapp predict") _hassim_files '*.json' ;;
     calib*) _hassim_files '*.json' ;;
     compare | figures | report) _hassim_files '*.db' ;;
+    validate)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        ;;
     trace*) _hassim_files '*' ;;
     esac
 }

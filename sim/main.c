@@ -19,6 +19,7 @@ static const command commands[] = {
     {"calib", cli_calib, "info, fit: what the simulator knows about GPUs and models"},
     {"rapp", cli_rapp, "train, eval, cv, predict: latency predictors, and how good they are"},
     {"policy", cli_policy, "list, new, test: the policies, and yours among them"},
+    {"validate", cli_validate, "recorded runs of a real testbed, simulated: how far off?"},
     {"bench", cli_bench, "replay: how fast the engine is"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

@@ -88,25 +88,12 @@ static void resample(sampled *s, const double *place, size_t n_blocks) {
     }
 }
 
-/* As validate_int_quantile of what was drawn: `drawn` successes. The walk goes on from *rank, *before. */
-static double walk_quantile(const sampled *s, size_t drawn, double p, size_t *rank, size_t *before) {
-    double h = (double)(drawn - 1) * p;
-    size_t low = (size_t)h;
-    while (*before + s->count[*rank] <= low) *before += s->count[(*rank)++];
-    size_t next = *rank, up_to = *before + s->count[*rank];
-    if (up_to <= low + 1 && low + 1 < drawn) do
-            next++;
-        while (!s->count[next]);
-    double share = h - (double)low;
-    return (1 - share) * s->ms[*rank] + share * s->ms[next];
-}
-
 static void measure_quantiles(const sampled *s, size_t drawn, validate_values *out) {
-    size_t rank = 0, before = 0;
-    out->of[VALIDATE_P50] = walk_quantile(s, drawn, 0.5, &rank, &before);
-    out->of[VALIDATE_P90] = walk_quantile(s, drawn, 0.9, &rank, &before);
-    out->of[VALIDATE_P95] = walk_quantile(s, drawn, 0.95, &rank, &before);
-    out->of[VALIDATE_P99] = walk_quantile(s, drawn, 0.99, &rank, &before);
+    validate_walk at = {0, 0};
+    out->of[VALIDATE_P50] = validate_int_counted_quantile(s->ms, s->count, drawn, 0.5, &at);
+    out->of[VALIDATE_P90] = validate_int_counted_quantile(s->ms, s->count, drawn, 0.9, &at);
+    out->of[VALIDATE_P95] = validate_int_counted_quantile(s->ms, s->count, drawn, 0.95, &at);
+    out->of[VALIDATE_P99] = validate_int_counted_quantile(s->ms, s->count, drawn, 0.99, &at);
 }
 
 /* The lost have no place in the order of requests: their share of all stays. */

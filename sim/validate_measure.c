@@ -26,6 +26,18 @@ double validate_int_quantile(const double *ascending, size_t n, double p) {
     return n ? gsl_stats_quantile_from_sorted_data(ascending, 1, n, p) : NAN;
 }
 
+double validate_int_counted_quantile(const double *ascending, const uint32_t *count, size_t drawn, double p,
+                                     validate_walk *at) {
+    double h = (double)(drawn - 1) * p;
+    size_t low = (size_t)h; /* the order statistic below, from 0 */
+    while (at->before + count[at->rank] <= low) at->before += count[at->rank++];
+    size_t next = at->rank;
+    if (low + 1 < drawn && at->before + count[next] <= low + 1) do
+            next++;
+        while (!count[next]);
+    return ascending[at->rank] + (h - (double)low) * (ascending[next] - ascending[at->rank]);
+}
+
 int validate_int_by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);

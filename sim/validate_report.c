@@ -35,6 +35,12 @@ static int check_names(const validate_data *d, const validate_plan *plan, char *
     return 0;
 }
 
+static double sent_by(const validate_run *run) {
+    double n = 0;
+    for (size_t i = 0; i < run->n_stages; i++) n += 5.0 * run->rate_rps[i]; /* stages of 5 s */
+    return n;
+}
+
 /* What is known of a run before it is simulated; 1: it is not to be. */
 static int take_stock(validate_row *row, validate_mode mode) {
     const validate_run *run = row->run;
@@ -42,6 +48,9 @@ static int take_stock(validate_row *row, validate_mode mode) {
     if (row->mislabelled)
         snprintf(row->note, sizeof row->note, "mislabelled: called %.64s, served %.64s; in no summary",
                  run->model, run->served_model);
+    else if (row->real.of[VALIDATE_N] > sent_by(run))
+        snprintf(row->note, sizeof row->note, "recorded %.0f requests, more than the %.0f of workload %.64s",
+                 row->real.of[VALIDATE_N], sent_by(run), run->workload);
     if (validate_has_tag(run, "runaway"))
         snprintf(row->note, sizeof row->note, "runaway: the record holds pods that never ran");
     else if (mode == VALIDATE_REPLAY && validate_has_tag(run, "stale-usage"))
@@ -160,14 +169,14 @@ int validate_report_make(validate_report **out, const validate_data *d, const va
     validate_report *r = calloc(1, sizeof *r);
     if (!r) {
         snprintf(err, VALIDATE_ERR_LEN, "out of memory");
-        return -1;
+        return -2;
     }
     r->mode = plan->mode;
     r->n_seeds = plan->n_seeds;
     job j = {.report = r, .plan = plan};
     if (make(&j, d, err)) {
         validate_report_free(r);
-        return -1;
+        return -2;
     }
     *out = r;
     return 0;

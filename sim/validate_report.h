@@ -123,7 +123,7 @@ typedef struct {
 
 int validate_measure(validate_values *out, const validate_trace *t); /* -1: out of memory */
 
-/* 0, or -1 with a line in err. The data must outlive the report. */
+/* 0; with a line in err: -1, a run that is asked for is not there; -2, failed. The data must outlive the report. */
 int validate_report_make(validate_report **out, const validate_data *d, const validate_plan *request,
                          char err[VALIDATE_ERR_LEN]);
 void validate_report_free(validate_report *r);

@@ -7,6 +7,13 @@
 
 /* Of ascending values, linear between order statistics; NaN of none */
 double validate_int_quantile(const double *ascending, size_t n, double p);
+/* The same where ascending[i] is there count[i] times, `drawn` > 0 in all. One walk serves ascending p: it begins at
+ * {0, 0} and goes on from where the last one stood. */
+typedef struct {
+    size_t rank, before; /* before: values of lower ranks */
+} validate_walk;
+double validate_int_counted_quantile(const double *ascending, const uint32_t *count, size_t drawn, double p,
+                                     validate_walk *at);
 int validate_int_by_value(const void *a, const void *b); /* of doubles, for qsort */
 
 /* Simulated against real; NaN where either is, or where nothing can be divided by */

@@ -234,7 +234,7 @@ refuse 'found "resnet51"' calib info --model resnet51
 refuse 'found no measurements' calib fit
 refuse 'found no output' calib fit good.csv
 refuse 'found no layout, expected --format' calib import good.csv -o made.csv
-refuse "--format: found 'rap', expected one of plain, rapp, parvagpu, gpu-percent, trace" calib import --format rap good.csv -o made.csv
+refuse "--format: found 'rap', expected one of plain, rapp, parvagpu, gpu-percent" calib import --format rap good.csv -o made.csv
 refuse 'found no output' calib import --format plain good.csv
 refuse 'found no measurements' calib import --format plain -o made.csv
 refuse "--rename: found 'resnet50', expected OLD=NEW" calib import --format plain good.csv -o made.csv --rename resnet50
@@ -434,8 +434,6 @@ import ':2: Throughput: found "nan"' parvagpu "${parva}7,1,1,nan,0.1\n"
 import ':1: header: found "model", expected nr_input_tokens' gpu-percent "$head"
 import ':2: sm_pct: found "0"' rapp "${head}resnet50,1,0,100,5\n"
 import ':2: line: found "7,1,' parvagpu "${parva}7,1,\0001,10,0.1\n"
-import ':1:1: found "model,batch' trace "$head"
-import ': format: found "hassim-measured-9"' trace '{"format": "hassim-measured-9"}'
 refuse 'fifo: found a device or pipe' calib import --format plain fifo -o made.csv
 latencies ':2: line: found "res"' "${head}res\000net,1,100,100,5\n"
 
@@ -495,6 +493,42 @@ config 'good.json: functions[0].trace.select: found "first"' \
     'functions.f.trace={"format": "csv", "path": "trace.csv", "select": "first"}'
 config 'trace.csv:1:1: found "time_s"' 'functions.f.trace={"format": "azure2019", "path": "trace.csv"}'
 config 'good.json: functions[0].trace.path: found' 'functions.f.trace={"format": "csv", "path": "fifo"}'
+
+# ---- recorded runs: more of them in unit/test_validate_data.c ----
+
+# runs FRAGMENT FILE TEXT: a good folder of one run with that text (printf's escapes) in one of its files
+runs() {
+    rm -rf runs
+    mkdir -p runs/one
+    printf 'run,system,model,served_model,workload,requests,failed,span_s,usage,tags\n' >runs/runs.csv
+    printf 'one,has,resnet,resnet50,W,1,0,0.1,yes,clean\n' >>runs/runs.csv
+    printf 'workload,stage,rate_rps\nW,0,1\n' >runs/workloads.csv
+    printf 'start_s,latency_ms,status\n0,80,200\n' >runs/one/requests.csv
+    printf 't_s,gpu,sm_pct,quota_pct,pods\n-2,g,30,40,1\n' >runs/one/usage.csv
+    [ -z "$2" ] || printf "$3" >"runs/$2"
+    refuse "$1" validate runs ${4:-}
+}
+
+refuse 'found no folder, expected one' validate
+refuse 'missing/workloads.csv: found No such file' validate missing
+refuse 'good.json/workloads.csv: found Not a directory' validate good.json
+refuse "--mode: found 'both', expected replay or policy" validate folder --mode both
+refuse "--seeds: found '0', expected an integer" validate folder --seeds 0
+refuse "--threads: found '-1', expected an integer" validate folder --threads=-1
+refuse "--format: found 'gif', expected some of" validate folder --format gif
+refuse "found 'b', expected one folder" validate a b
+runs 'runs.csv:1: file: found "no rows", expected runs' runs.csv \
+    'run,system,model,served_model,workload,requests,failed,span_s,usage,tags\n'
+runs 'runs.csv:0: file: found "no rows"' runs.csv ''
+runs 'runs.csv:1: line: found "run"' runs.csv 'run\000,system\none,has\n'
+runs 'workloads.csv:2: rate_rps: found "1e9"' workloads.csv 'workload,stage,rate_rps\nW,0,1e9\n'
+runs 'workloads.csv:2: stage: found "4294967296"' workloads.csv 'workload,stage,rate_rps\nW,4294967296,1\n'
+runs 'requests.csv:2: latency_ms: found "-1"' one/requests.csv 'start_s,latency_ms,status\n0,-1,200\n'
+runs 'runs.csv:2: requests: found "1", expected 2' one/requests.csv 'start_s,latency_ms,status\n0,1,200\n0,1,200\n'
+runs 'usage.csv:2: sm_pct: found "99999999999"' one/usage.csv 't_s,gpu,sm_pct,quota_pct,pods\n0,g,99999999999,1,1\n'
+runs 'found no run "two", expected one of runs.csv, such as "one"' '' '' '--run two'
+runs '--figures: good.json: found Not a directory, expected' '' '' '--figures good.json'
+runs 'missing.json: found No such file' '' '' '--params missing.json'
 
 # ---- databases ----
 

@@ -13,6 +13,7 @@
 
 #include "validate_plot.h"
 #include "validate_report.h"
+#include "validate_report_int.h"
 #include "validate_sample.h"
 
 static void near(double found, double expected) {
@@ -62,18 +63,37 @@ static void measures_what_is_not_there(void **state) {
     assert_true(isnan(v.of[VALIDATE_VIOLATION_250]) && isnan(v.of[VALIDATE_THROUGHPUT]));
 }
 
+/* Against the same sample written out */
+static void counted_quantiles_are_quantiles(void **state) {
+    (void)state;
+    static const double ms[] = {1, 2, 4, 8, 16}, p[] = {0, 0.3, 0.5, 0.9, 0.95, 0.99, 1};
+    for (unsigned code = 1; code < 4 * 4 * 4 * 4 * 4; code++) {
+        uint32_t count[6] = {0};
+        double all[15];
+        size_t n = 0;
+        for (unsigned i = 0, rest = code; i < 5; i++, rest /= 4) {
+            count[i] = rest % 4;
+            for (unsigned k = 0; k < count[i]; k++) all[n++] = ms[i];
+        }
+        validate_walk at = {0, 0};
+        for (size_t i = 0; i < sizeof p / sizeof *p; i++)
+            near(validate_int_counted_quantile(ms, count, n, p[i], &at), validate_int_quantile(all, n, p[i]));
+    }
+}
+
 /* ---- a folder of runs and a simulator of them ---- */
 
 enum { N = 200 };
 
-/* Latencies of 100 to 199 ms in a scrambled order, start every 0.1 s */
-static void write_run(const validate_sample *s, const char *name, double factor, const char *usage) {
+/* Latencies of 100 to 199 ms in a scrambled order, or growing by trend; a start every 0.1 s */
+static void write_run(const validate_sample *s, const char *name, double factor, double trend,
+                      const char *usage) {
     static char text[64 * N];
     char path[96];
     int at = snprintf(text, sizeof text, VALIDATE_SAMPLE_REQUESTS);
     for (int i = 0; i < N; i++)
         at += snprintf(text + at, sizeof text - (size_t)at, "%.6f,%.3f,200\n", i * 0.1,
-                       factor * (100 + i * 37 % 100));
+                       factor * (100 + i * 37 % 100) + trend * i);
     snprintf(path, sizeof path, "%s/requests.csv", name);
     validate_sample_write(s, path, text);
     snprintf(path, sizeof path, "%s/usage.csv", name);
@@ -81,16 +101,20 @@ static void write_run(const validate_sample *s, const char *name, double factor,
 }
 
 #define CHANGE_AT(t) VALIDATE_SAMPLE_USAGE "-4,g,30,20,1\n0,g,30,20,1\n" t ",g,30,40,1\n"
+#define OTHER_START  VALIDATE_SAMPLE_USAGE "-4,g,30,20,1\n-2,g,30,10,1\n10,g,30,40,1\n"
 
 static const char *const names[] = {"a", "b", "c", "over", "wrong", "away", "stale", "kserve"};
 enum { N_RUNS = sizeof names / sizeof *names };
 
-/* a and b are replicates (b 2 % slower), c has another change, over is overloaded. Four stages of 10 requests/s. */
+/* a and b are replicates (b 2 % slower), c begins with less, over is overloaded. Four stages of 10 requests/s; of
+ * kserve's last one 5 requests were lost. */
 static void open_runs(validate_sample *s, validate_data **d) {
     char err[VALIDATE_ERR_LEN] = "";
     snprintf(s->dir, sizeof s->dir, "/tmp/hassim-validate-XXXXXX");
     if (!mkdtemp(s->dir)) abort();
-    validate_sample_write(s, "workloads.csv", VALIDATE_SAMPLE_WORKLOADS "W,0,10\nW,1,10\nW,2,10\nW,3,10\n");
+    validate_sample_write(s, "workloads.csv",
+                          VALIDATE_SAMPLE_WORKLOADS "W,0,10\nW,1,10\nW,2,10\nW,3,10\n"
+                                                    "L,0,10\nL,1,10\nL,2,10\nL,3,11\n");
     validate_sample_write(s, "runs.csv",
                           VALIDATE_SAMPLE_RUNS "a,has,m,m,W,200,0,20,yes,clean\n"
                                                "b,has,m,m,W,200,0,20,yes,clean\n"
@@ -99,15 +123,15 @@ static void open_runs(validate_sample *s, validate_data **d) {
                                                "wrong,has,x,m,W,200,0,20,yes,clean;mislabelled\n"
                                                "away,has,m,m,W,200,0,20,yes,overload;runaway\n"
                                                "stale,has,m,m,W,200,0,20,yes,overload;stale-usage\n"
-                                               "kserve,kserve,m,m,W,200,0,20,no,clean\n");
-    write_run(s, "a", 1, CHANGE_AT("10"));
-    write_run(s, "b", 1.02, CHANGE_AT("12"));
-    write_run(s, "c", 1, CHANGE_AT("15"));
-    write_run(s, "over", 10, CHANGE_AT("10"));
-    write_run(s, "wrong", 1, CHANGE_AT("18"));
-    write_run(s, "away", 1, CHANGE_AT("10"));
-    write_run(s, "stale", 1, CHANGE_AT("10"));
-    write_run(s, "kserve", 1, NULL);
+                                               "kserve,kserve,m,m,L,200,0,20,no,clean\n");
+    write_run(s, "a", 1, 0, CHANGE_AT("10"));
+    write_run(s, "b", 1.02, 0, CHANGE_AT("12"));
+    write_run(s, "c", 1, 0, OTHER_START);
+    write_run(s, "over", 10, 10, CHANGE_AT("10"));
+    write_run(s, "wrong", 1, 0, CHANGE_AT("15"));
+    write_run(s, "away", 1, 0, CHANGE_AT("10"));
+    write_run(s, "stale", 1, 0, CHANGE_AT("10"));
+    write_run(s, "kserve", 1, 0, NULL);
     if (validate_open(d, s->dir, err)) fail_msg("%s", err);
 }
 
@@ -129,6 +153,9 @@ static void close_runs(const validate_sample *s, validate_data *d) {
 
 typedef struct {
     double factor;
+    const char *odd; /* a run that is off by another factor */
+    double odd_factor;
+    uint32_t more_pods;
     double late_s;        /* changes of the allocation come so much later */
     double wobble;        /* of single requests, by seed */
     const char *hopeless; /* a run that fails */
@@ -147,16 +174,19 @@ static int rule(void *arg, validate_trace *out, const validate_run *run, validat
         snprintf(err, VALIDATE_ERR_LEN, "no way");
         return -1;
     }
+    double factor = r->odd && strcmp(run->name, r->odd) == 0 ? r->odd_factor : r->factor;
     out->requests = calloc(N, sizeof *out->requests);
     out->shares = calloc(run->real.n_shares + 1, sizeof *out->shares);
     for (size_t i = 0; i < N; i++) {
         out->requests[i] = run->real.requests[i];
-        out->requests[i].latency_ms *= r->factor * (1 + ((double)seed - 2) / 100);
+        out->requests[i].latency_ms *= factor * (1 + ((double)seed - 2) / 100);
         out->requests[i].latency_ms += r->wobble * (double)((i * 7 + seed * 13) % 11);
     }
     for (size_t i = 0; i < out->n_shares; i++) {
         out->shares[i] = run->real.shares[i];
-        if (out->shares[i].t_s > 0) out->shares[i].t_s += r->late_s;
+        if (out->shares[i].t_s <= 0) continue;
+        out->shares[i].t_s += r->late_s;
+        out->shares[i].pods += r->more_pods;
     }
     return 0;
 }
@@ -220,6 +250,38 @@ static void intervals_hold_the_error(void **state) {
     assert_true(a->error[VALIDATE_MEAN].hi - a->error[VALIDATE_MEAN].lo >
                 0.5); /* the seeds differ by a percent */
     assert_true(a->error[VALIDATE_MEAN].hi - a->error[VALIDATE_MEAN].lo < 4); /* unpaired: more */
+    validate_report_free(report);
+    close_runs(&s, d);
+}
+
+/* Only the seeds differ, by a percent: where latencies grow ten-fold over the run, blocks taken at other places of the
+ * simulation would differ by tens of percent. */
+static void blocks_are_paired(void **state) {
+    (void)state;
+    validate_sample s;
+    validate_data *d;
+    rules r = {.factor = 1.1};
+    open_runs(&s, &d);
+    validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
+    const validate_error *mean = &report->rows[3].error[VALIDATE_MEAN];
+    near(mean->value, 10);
+    assert_true(mean->lo > 8 && mean->hi < 12);
+    validate_report_free(report);
+    close_runs(&s, d);
+}
+
+/* 5 of 205 were lost on the testbed, none in the simulation, and nothing takes 500 ms */
+static void the_lost_violate_in_every_resample(void **state) {
+    (void)state;
+    validate_sample s;
+    validate_data *d;
+    rules r = {.factor = 1};
+    open_runs(&s, &d);
+    validate_report *report = report_on(d, &r, VALIDATE_POLICY, 1);
+    const validate_error *e = &report->rows[7].error[VALIDATE_VIOLATION_500];
+    near(e->value, -500 / 205.0);
+    near(e->lo, -500 / 205.0);
+    near(e->hi, -500 / 205.0);
     validate_report_free(report);
     close_runs(&s, d);
 }
@@ -290,7 +352,7 @@ static void only_what_is_asked_for(void **state) {
     assert_null(report);
     assert_string_equal(err, "found no run \"ab\", expected one of runs.csv, such as \"a\"");
     plan.only = bad;
-    assert_int_equal(validate_report_make(&report, d, &plan, err), -1);
+    assert_int_equal(validate_report_make(&report, d, &plan, err), -2);
     assert_string_equal(err, "c: no way");
     close_runs(&s, d);
 }
@@ -310,7 +372,7 @@ static void replicates_spread(void **state) {
         near(report->rows[i].spread[VALIDATE_VIOLATION_250], 0);
     }
     for (size_t i = 2; i < N_RUNS;
-         i++) { /* c changes 3 s later than b; the stale run's allocation is not its own */
+         i++) { /* wrong changes 3 s later than b; the stale run's allocation is not its own */
         assert_int_equal(report->rows[i].n_replicates, 0);
         assert_true(isnan(report->rows[i].spread[VALIDATE_MEAN]));
     }
@@ -362,7 +424,7 @@ static void within_the_spread_is_met(void **state) {
     validate_data *d;
     rules r = {.factor = 1.035};
     open_runs(&s, &d);
-    write_run(&s, "b", 1.05, NULL);
+    write_run(&s, "b", 1.05, 0, NULL);
     validate_close(d);
     char err[VALIDATE_ERR_LEN] = "";
     assert_int_equal(validate_open(&d, s.dir, err), 0);
@@ -374,6 +436,37 @@ static void within_the_spread_is_met(void **state) {
     assert_int_equal(p50->met, 2);
     assert_true(p50->is_met); /* 0, 0 and 3.5 */
     near(report->sets[0].median[VALIDATE_P50], 3.5);
+    validate_report_free(report);
+    close_runs(&s, d);
+}
+
+/* Errors of 1, 1 and 50 %: the median is within, four in five are not */
+static void one_run_far_off_is_missed(void **state) {
+    (void)state;
+    validate_sample s;
+    validate_data *d;
+    rules r = {.factor = 1.01, .odd = "c", .odd_factor = 1.5};
+    open_runs(&s, &d);
+    validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
+    const validate_goal *p50 = goal_of(&report->sets[0], VALIDATE_P50);
+    assert_int_equal(p50->met, 2);
+    assert_false(p50->is_met);
+    near(report->sets[0].median[VALIDATE_P50], 1);
+    near(report->sets[0].p80[VALIDATE_P50], 1 + 0.6 * 49);
+    validate_report_free(report);
+    close_runs(&s, d);
+}
+
+/* From 13.9 s on two pods instead of one, from 10 s on another quota */
+static void pods_agree_apart_from_shares(void **state) {
+    (void)state;
+    validate_sample s;
+    validate_data *d;
+    rules r = {.factor = 1, .late_s = 3.9, .more_pods = 1};
+    open_runs(&s, &d);
+    validate_report *report = report_on(d, &r, VALIDATE_POLICY, 1);
+    near(report->rows[0].share_agreement_pct, 500 / 11.0);
+    near(report->rows[0].pods_agreement_pct, 700 / 11.0);
     validate_report_free(report);
     close_runs(&s, d);
 }
@@ -543,14 +636,19 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(measures_a_trace),
         cmocka_unit_test(measures_what_is_not_there),
+        cmocka_unit_test(counted_quantiles_are_quantiles),
         cmocka_unit_test(errors_are_of_the_mean_over_seeds),
         cmocka_unit_test(intervals_hold_the_error),
+        cmocka_unit_test(blocks_are_paired),
+        cmocka_unit_test(the_lost_violate_in_every_resample),
         cmocka_unit_test(repeats_to_the_bit),
         cmocka_unit_test(runs_are_chosen),
         cmocka_unit_test(only_what_is_asked_for),
         cmocka_unit_test(replicates_spread),
         cmocka_unit_test(targets_of_replay),
         cmocka_unit_test(within_the_spread_is_met),
+        cmocka_unit_test(one_run_far_off_is_missed),
+        cmocka_unit_test(pods_agree_apart_from_shares),
         cmocka_unit_test(targets_of_policy),
         cmocka_unit_test(json_has_the_keys),
         cmocka_unit_test(text_fits_the_screen),

@@ -1,0 +1,235 @@
+/* cli_validate.c - hassim validate: recorded runs, simulated and compared. */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "validate_params.h"
+#include "validate_plot.h"
+#include "validate_report.h"
+#include "validate_sim.h"
+
+enum {
+    KEY_MODE = 0x100,
+    KEY_PARAMS,
+    KEY_SEEDS,
+    KEY_JSON,
+    KEY_FIGURES,
+    KEY_THREADS,
+    SEEDS_MAX = 100,
+    THREADS_MAX = 256
+};
+
+typedef struct {
+    const char *dir, *params, *figures;
+    const char **only; /* room for every argument */
+    size_t n_only;
+    validate_mode mode;
+    unsigned seeds, threads, formats;
+    int json, help;
+} validate_args;
+
+static const struct argp_option options[] = {
+    {"run", 'r', "NAME", 0, "only this run; repeatable", 0},
+    {"mode", KEY_MODE, "MODE", 0,
+     "replay (default): the recorded allocation drives the pods; policy: the policy of the run's system "
+     "decides",
+     0},
+    {"params", KEY_PARAMS, "FILE", 0, "how the testbed served its models (default: experiments/testbed.json)",
+     0},
+    {"seeds", KEY_SEEDS, "N", 0, "simulate each run with seeds 1 to N (default: 10)", 0},
+    {"json", KEY_JSON, NULL, 0, "print JSON", 0},
+    {"figures", KEY_FIGURES, "DIR", 0, "draw each run and a summary into this folder, made if missing", 0},
+    {"format", 'f', "LIST", 0, "of figures: svg, png, pdf, with commas (default: svg,png)", 0},
+    {"threads", KEY_THREADS, "N", 0, "simulations at a time (default: as many as there are cores)", 0},
+    {"help", 'h', NULL, 0, "print this help", -1},
+    {"usage", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, -1},
+    {0},
+};
+
+static error_t parse_count(struct argp_state *state, const char *what, const char *text, unsigned max,
+                           unsigned *out) {
+    char *end = NULL;
+    errno = 0;
+    unsigned long n = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+    if (!end || *end || errno || n < 1 || n > max)
+        return cli_refuse(state, "%s: found '%s', expected an integer from 1 to %u", what, text, max);
+    *out = (unsigned)n;
+    return 0;
+}
+
+static error_t parse_mode(struct argp_state *state, const char *text, validate_mode *out) {
+    *out = strcmp(text, "policy") == 0 ? VALIDATE_POLICY : VALIDATE_REPLAY;
+    if (*out == VALIDATE_POLICY || strcmp(text, "replay") == 0) return 0;
+    return cli_refuse(state, "--mode: found '%s', expected replay or policy", text);
+}
+
+static error_t parse_formats(struct argp_state *state, const char *text, unsigned *out) {
+    *out = figures_formats_of(text);
+    return *out ? 0 : cli_refuse(state, "--format: found '%s', expected some of svg,png,pdf", text);
+}
+
+static error_t parse_argument(struct argp_state *state, const char *text, validate_args *a) {
+    if (a->dir) return cli_refuse(state, "found '%s', expected one folder of runs", text);
+    a->dir = text;
+    return 0;
+}
+
+static error_t parse_end(struct argp_state *state, const validate_args *a) {
+    if (a->help) cli_help(state);
+    if (a->help || a->dir) return 0;
+    return cli_refuse(state,
+                      "found no folder, expected one with runs.csv, workloads.csv and RUN/requests.csv");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    validate_args *a = state->input;
+    switch (key) {
+    case 'r':
+        a->only[a->n_only++] = arg;
+        return 0;
+    case KEY_MODE:
+        return parse_mode(state, arg, &a->mode);
+    case KEY_PARAMS:
+        a->params = arg;
+        return 0;
+    case KEY_SEEDS:
+        return parse_count(state, "--seeds", arg, SEEDS_MAX, &a->seeds);
+    case KEY_JSON:
+        a->json = 1;
+        return 0;
+    case KEY_FIGURES:
+        a->figures = arg;
+        return 0;
+    case 'f':
+        return parse_formats(state, arg, &a->formats);
+    case KEY_THREADS:
+        return parse_count(state, "--threads", arg, THREADS_MAX, &a->threads);
+    case 'h':
+        a->help = 1;
+        return 0;
+    case ARGP_KEY_ARG:
+        return parse_argument(state, arg, a);
+    case ARGP_KEY_END:
+        return parse_end(state, a);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int simulate(void *arg, validate_trace *out, const validate_run *run, validate_mode mode,
+                    uint64_t seed, char err[VALIDATE_ERR_LEN]) {
+    return validate_simulate(out, run, arg, mode, seed, err);
+}
+
+static const char *why(void *arg, const validate_run *run, validate_mode mode) {
+    (void)mode;
+    return validate_params_why(arg, run->name);
+}
+
+/* After the table, or, beside JSON, on stderr. */
+static int draw(const validate_report *r, const validate_args *a) {
+    char plots[4096], err[FIGURES_ERR_LEN];
+    const figures_request request = {.plots_dir = plots,
+                                     .out_dir = a->figures,
+                                     .formats = a->formats,
+                                     .paths = a->json ? stderr : stdout,
+                                     .log = stderr};
+    if (!a->json) putchar('\n');
+    if (cli_find_shipped("plots", plots, sizeof plots, err, sizeof err) == 0 &&
+        validate_plot(r, &request, err) == FIGURES_OK)
+        return CLI_OK;
+    cli_complain("hassim validate", "%s", err);
+    return CLI_FAILED;
+}
+
+static int print(const validate_report *r, const validate_args *a) {
+    int rc = 0;
+    if (a->json)
+        rc = validate_report_json(r, stdout);
+    else
+        validate_report_text(r, stdout);
+    if (!rc) return a->figures ? draw(r, a) : CLI_OK;
+    cli_complain("hassim validate", "out of memory");
+    return CLI_FAILED;
+}
+
+/* Before work begins: a folder that figures can be written to */
+static int make_folder(const char *dir, char err[VALIDATE_ERR_LEN]) {
+    char inside[4096];
+    if (!dir) return 0;
+    snprintf(inside, sizeof inside, "%s/.", dir);
+    if (mkdir(dir, 0777) && errno != EEXIST)
+        snprintf(err, VALIDATE_ERR_LEN, "--figures: %.300s: found %s, expected a folder or room for one", dir,
+                 strerror(errno));
+    else if (access(inside, W_OK | X_OK))
+        snprintf(err, VALIDATE_ERR_LEN, "--figures: %.300s: found %s, expected a folder to write to", dir,
+                 strerror(errno));
+    else
+        return 0;
+    return -1;
+}
+
+static int report(const validate_args *a, const validate_data *data, validate_params *params,
+                  char err[VALIDATE_ERR_LEN]) {
+    const validate_plan plan = {.mode = a->mode,
+                                .n_seeds = a->seeds,
+                                .threads = a->threads,
+                                .only = a->only,
+                                .n_only = a->n_only,
+                                .simulate = simulate,
+                                .why = why,
+                                .arg = params};
+    validate_report *r;
+    int rc = validate_report_make(&r, data, &plan, err);
+    if (rc) return rc == -1 ? CLI_USAGE : CLI_FAILED;
+    err[0] = '\0';
+    rc = print(r, a);
+    validate_report_free(r);
+    return rc;
+}
+
+static int validate(const validate_args *a) {
+    char err[VALIDATE_ERR_LEN];
+    validate_data *data = NULL;
+    validate_params *params = NULL;
+    int code = CLI_USAGE;
+    if (!validate_open(&data, a->dir, err) && !validate_params_open(&params, a->params, err) &&
+        !make_folder(a->figures, err))
+        code = report(a, data, params, err);
+    if (code != CLI_OK && *err) cli_complain("hassim validate", "%s", err);
+    validate_params_close(params);
+    validate_close(data);
+    return code;
+}
+
+static unsigned default_threads(void) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (unsigned)cores;
+}
+
+int cli_validate(int argc, char **argv) {
+    const struct argp argp = {
+        options,
+        parse,
+        "RUNS_DIR",
+        "Simulate recorded runs of a real testbed, and report how far off the simulation is."
+        "\vRUNS_DIR holds runs.csv, workloads.csv, RUN/requests.csv and RUN/usage.csv "
+        "(sim/validate.h). Errors are of the mean over the seeds, against the recording.",
+        NULL,
+        NULL,
+        NULL};
+    validate_args args = {.seeds = 10, .threads = default_threads(), .formats = FIGURES_SVG | FIGURES_PNG};
+    int code = CLI_USAGE;
+    args.only = calloc((size_t)argc + 1, sizeof *args.only);
+    if (!args.only)
+        cli_complain("hassim validate", "out of memory");
+    else if (cli_parse(&argp, "hassim validate", argc, argv, &args) == 0)
+        code = args.help ? CLI_OK : validate(&args);
+    free(args.only);
+    return code;
+}
