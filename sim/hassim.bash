@@ -46,7 +46,7 @@ _hassim_value() {
         ;;
     "calib --format" | "calib -f")
         case ${call[2]-} in
-        import) _hassim_words "plain rapp parvagpu gpu-percent" ;;
+        import) _hassim_words "plain rapp parvagpu gpu-percent trace" ;;
         figure) _hassim_words "svg png pdf svg,png svg,png,pdf" ;;
         *) _hassim_files '*.json' ;;
         esac
@@ -72,7 +72,8 @@ _hassim_argument() {
         _hassim_policies
         COMPREPLY+=("${files[@]}")
         ;;
-    "calib fit" | "calib import") _hassim_files '*.csv' ;;
+    "calib fit") _hassim_files '*.csv' ;;
+    "calib import") _hassim_files '*' ;;
     "rapp eval" | "rapp predict") _hassim_files '*.json' ;;
     calib*) _hassim_files '*.json' ;;
     compare | figures | report) _hassim_files '*.db' ;;

@@ -234,7 +234,7 @@ refuse 'found "resnet51"' calib info --model resnet51
 refuse 'found no measurements' calib fit
 refuse 'found no output' calib fit good.csv
 refuse 'found no layout, expected --format' calib import good.csv -o made.csv
-refuse "--format: found 'rap', expected one of plain, rapp, parvagpu, gpu-percent" calib import --format rap good.csv -o made.csv
+refuse "--format: found 'rap', expected one of plain, rapp, parvagpu, gpu-percent, trace" calib import --format rap good.csv -o made.csv
 refuse 'found no output' calib import --format plain good.csv
 refuse 'found no measurements' calib import --format plain -o made.csv
 refuse "--rename: found 'resnet50', expected OLD=NEW" calib import --format plain good.csv -o made.csv --rename resnet50
@@ -434,6 +434,8 @@ import ':2: Throughput: found "nan"' parvagpu "${parva}7,1,1,nan,0.1\n"
 import ':1: header: found "model", expected nr_input_tokens' gpu-percent "$head"
 import ':2: sm_pct: found "0"' rapp "${head}resnet50,1,0,100,5\n"
 import ':2: line: found "7,1,' parvagpu "${parva}7,1,\0001,10,0.1\n"
+import ':1:1: found "model,batch' trace "$head"
+import ': format: found "hassim-measured-9"' trace '{"format": "hassim-measured-9"}'
 refuse 'fifo: found a device or pipe' calib import --format plain fifo -o made.csv
 latencies ':2: line: found "res"' "${head}res\000net,1,100,100,5\n"
 
