@@ -2,8 +2,8 @@
 # Each public header compiles on its own, as C17 and as C++17.
 set -eu
 cd "$(dirname "$0")/.."
-paths="-Isim -Itraces -Icalib -Irapp -Ipolicies $(pkg-config --cflags libcjson sqlite3 gsl)"
-for header in sim/*.h traces/*.h calib/*.h rapp/*.h policies/*.h; do
+paths="-Isim -Itraces -Icalib -Icalib/harness -Irapp -Ipolicies $(pkg-config --cflags libcjson sqlite3 gsl)"
+for header in sim/*.h traces/*.h calib/*.h calib/harness/harness_*.h rapp/*.h policies/*.h; do
     case $header in *_int.h) continue ;; esac
     for language in "gcc -x c -std=c17" "clang -x c -std=c17" "g++ -x c++ -std=c++17"; do
         # shellcheck disable=SC2086 # words are meant to be split

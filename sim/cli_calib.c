@@ -9,6 +9,7 @@
 
 #include "calib.h"
 #include "calib_fit.h"
+#include "calib_trace.h"
 #include "cli.h"
 #include "cli_calib_int.h"
 
@@ -244,9 +245,27 @@ static int run_info(const calib_args *args) {
     return rc;
 }
 
+/* A file of hassim-calibrate: good when it is whole and in order; what it says of itself is told. */
+static int check_trace(const calib_args *args) {
+    char err[CALIB_ERR_LEN];
+    calib_trace *t;
+    if (calib_trace_open(&t, args->file, err)) return complain(args, CLI_USAGE, err);
+    const calib_trace_info *i = calib_trace_info_of(t);
+    printf("%s: good: measured on %s (%u SMs), %s, by %s\n", args->file, i->device, (unsigned)i->sm_count,
+           i->date, i->generated_by);
+    printf("  %zu of %zu steps measured, %zu failed, %zu throttled; %zu latencies; MPS: %s\n", i->measured,
+           i->planned, i->failed, i->throttled, calib_trace_n(t), i->mps);
+    if (i->noise_floor_pct >= 0)
+        printf("  noise floor %.2f %%, %zu contradictions to monotonicity\n", i->noise_floor_pct,
+               i->contradictions);
+    calib_trace_close(t);
+    return finish(args);
+}
+
 static int run_check(const calib_args *args) {
     calib *c;
     char path[PATH_LEN];
+    if (args->file && calib_trace_is(args->file)) return check_trace(args);
     int rc = open_calib(args, &c, path);
     if (rc) return rc;
     printf("%s: good: %s, %zu models\n", path, calib_device_of(c)->name, calib_n_models(c));
@@ -318,7 +337,9 @@ static const calib_command commands[] = {
      "full. FILE: a device file (default: the shipped calib/data/v100.json).",
      info_options, run_info, NULL},
     {"check", "[FILE]",
-     "Check a device file: keys, types, ranges, monotonicity. Says the first fault with its place.",
+     "Check a device file, or a trace of hassim-calibrate: keys, types, ranges, monotonicity. Says the first "
+     "fault with "
+     "its place.",
      check_options, run_check, NULL},
     {"import", "FILE...", "Turn measurements of a known layout into LATENCY.csv.", NULL, NULL,
      cli_calib_import},

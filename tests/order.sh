@@ -8,6 +8,7 @@ allowed() {
     case $1 in
     traces) echo traces ;;
     calib) echo calib ;;
+    calib/harness) echo calib/harness ;; # runs where hassim is not: uses nothing of it
     rapp) echo rapp calib ;;
     policies) echo policies ;;
     sim) echo sim traces calib rapp policies ;;
@@ -15,13 +16,13 @@ allowed() {
 }
 
 home_of() {
-    for f in traces calib rapp policies sim; do
+    for f in traces calib calib/harness rapp policies sim; do
         if [ -e "$f/$1" ]; then echo "$f"; fi
     done
 }
 
 bad=0
-for folder in traces calib rapp policies sim; do
+for folder in traces calib calib/harness rapp policies sim; do
     may=$(allowed $folder)
     for file in "$folder"/*.[ch]; do
         for header in $(sed -n 's/^#include "\(.*\)"$/\1/p' "$file"); do

@@ -15,8 +15,8 @@ typedef struct {
 } checker;
 
 static int counts(const harness_json *r, const char *kind) {
-    return strcmp(harness_json_string(r, "kind", ""), kind) == 0 && harness_json_number(r, "throttled", 0) <= 0 &&
-           !harness_json_at(r, "error");
+    return strcmp(harness_json_string(r, "kind", ""), kind) == 0 &&
+           harness_json_number(r, "throttled", 0) <= 0 && !harness_json_at(r, "error");
 }
 
 static int equal_text(const harness_json *a, const harness_json *b, const char *path) {
