@@ -323,8 +323,13 @@ static int program_probe(harness_device *base, harness_program *p, size_t op, si
     return enter(self(base), p->part, err) ? -1 : cuda_program_probe(&p->p, op, n, at, out, err);
 }
 
+/* The buffer outlives the green contexts that it serves: it is the primary context's. */
 static int flush(cuda_device *d, const harness_program *p, char *err) {
-    if (!d->flush && cuda_runtime_check(cudaMalloc(&d->flush, d->flush_len), "cudaMalloc", err)) return -1;
+    if (!d->flush) {
+        d->driver.set_current(d->primary);
+        int rc = cuda_runtime_check(cudaMalloc(&d->flush, d->flush_len), "cudaMalloc", err);
+        if (rc || enter(d, p->part, err)) return -1;
+    }
     return cuda_runtime_check(cudaMemsetAsync(d->flush, 0x5a, d->flush_len, p->part->green.stream),
                               "cudaMemset", err);
 }

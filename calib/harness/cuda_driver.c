@@ -30,13 +30,18 @@ int cuda_driver_check(const cuda_driver *d, CUresult rc, const char *what, char 
 /* A function pointer comes as void *, which C17 does not convert: it is copied. NULL where the driver has none. */
 static int find(const char *symbol, void *function) {
     void *found = NULL;
+#if CUDART_VERSION >= 12000
     enum cudaDriverEntryPointQueryResult status = cudaDriverEntryPointSymbolNotFound;
 #if CUDART_VERSION >= 12050
     cudaError_t rc = cudaGetDriverEntryPointByVersion(symbol, &found, SINCE, cudaEnableDefault, &status);
 #else
     cudaError_t rc = cudaGetDriverEntryPoint(symbol, &found, cudaEnableDefault, &status);
 #endif
-    if (rc != cudaSuccess || status != cudaDriverEntryPointSuccess) found = NULL;
+    if (status != cudaDriverEntryPointSuccess) found = NULL;
+#else
+    cudaError_t rc = cudaGetDriverEntryPoint(symbol, &found, cudaEnableDefault);
+#endif
+    if (rc != cudaSuccess) found = NULL;
     if (rc != cudaSuccess) cudaGetLastError(); /* an absent function is no error of ours */
     memcpy(function, &found, sizeof found);
     return found != NULL;

@@ -31,8 +31,9 @@ static int launched(void) {
 #define PER_THREAD 4  /* outputs per thread and side: TILE / 16 */
 
 /* A grid-stride loop: the grid need not cover n, and n may exceed 2^32. */
-#define FOR_EACH(i, n)                                                                                                 \
-    for (uint64_t i = (uint64_t)blockIdx.x * blockDim.x + threadIdx.x; i < (n); i += (uint64_t)gridDim.x * blockDim.x)
+#define FOR_EACH(i, n)                                                                                       \
+    for (uint64_t i = (uint64_t)blockIdx.x * blockDim.x + threadIdx.x; i < (n);                              \
+         i += (uint64_t)gridDim.x * blockDim.x)
 
 static dim3 blocks_for(uint64_t n) {
     uint64_t blocks = (n + THREADS - 1) / THREADS;
@@ -53,7 +54,8 @@ typedef struct {
     uint64_t groups;
 } product;
 
-static __device__ __forceinline__ float unfolded(const float *x, const product *p, uint64_t z, uint64_t k, uint64_t n) {
+static __device__ __forceinline__ float unfolded(const float *x, const product *p, uint64_t z, uint64_t k,
+                                                 uint64_t n) {
     uint32_t area = p->window * p->window, c = (uint32_t)k / area, place = (uint32_t)k % area;
     uint32_t column = (uint32_t)(n % p->out_w), row = (uint32_t)(n / p->out_w % p->out_h);
     uint64_t image = n / p->out_w / p->out_h;
@@ -146,8 +148,8 @@ static int run_conv(const harness_op *op, uint32_t batch, const float *x, const 
     return launched();
 }
 
-static int run_matrix(const harness_op *op, uint32_t batch, const float *x, const float *y, const float *w, float *out,
-                      harness_stream stream) {
+static int run_matrix(const harness_op *op, uint32_t batch, const float *x, const float *y, const float *w,
+                      float *out, harness_stream stream) {
     int is_gemm = op->kind == HARNESS_GEMM;
     product p;
     memset(&p, 0, sizeof p);
@@ -196,14 +198,16 @@ __global__ void harness_gather(const float *table, uint32_t rows, uint32_t cols,
 }
 
 /* Padding counts as zeros in the average and not at all in the maximum, as frameworks have it. */
-__global__ void harness_pool(harness_op op, uint32_t out_h, uint32_t out_w, const float *x, float *out, uint64_t n) {
+__global__ void harness_pool(harness_op op, uint32_t out_h, uint32_t out_w, const float *x, float *out,
+                             uint64_t n) {
     FOR_EACH(i, n) {
         uint32_t column = (uint32_t)(i % out_w), row = (uint32_t)(i / out_w % out_h);
         const float *plane = x + i / out_w / out_h * op.h * op.w;
         int is_max = op.kind == HARNESS_MAXPOOL;
         float v = is_max ? -3.0e38f : 0.0f;
         for (uint32_t k = 0; k < op.k * op.k; k++) {
-            int y = (int)(row * op.stride + k / op.k) - (int)op.pad, u = (int)(column * op.stride + k % op.k) - (int)op.pad;
+            int y = (int)(row * op.stride + k / op.k) - (int)op.pad,
+                u = (int)(column * op.stride + k % op.k) - (int)op.pad;
             if (y < 0 || u < 0 || y >= (int)op.h || u >= (int)op.w) continue;
             float in = plane[(uint64_t)y * op.w + (uint64_t)u];
             v = is_max ? fmaxf(v, in) : v + in;
@@ -233,7 +237,8 @@ __global__ void harness_rows(harness_op_kind kind, uint32_t cols, const float *x
     float *to = out + (uint64_t)blockIdx.x * cols;
     int is_softmax = kind == HARNESS_SOFTMAX;
     float part = is_softmax ? -3.0e38f : 0.0f;
-    for (uint32_t c = threadIdx.x; c < cols; c += THREADS) part = is_softmax ? fmaxf(part, row[c]) : part + row[c];
+    for (uint32_t c = threadIdx.x; c < cols; c += THREADS)
+        part = is_softmax ? fmaxf(part, row[c]) : part + row[c];
     float centre = across(part, is_softmax, shared);
     if (!is_softmax) centre /= (float)cols;
     part = 0.0f;
@@ -270,8 +275,8 @@ int harness_kernel_spin(uint64_t ns, harness_stream stream) {
     return launched();
 }
 
-int harness_kernel_op(const harness_op *op, uint32_t batch, const float *x, const float *y, const float *w, float *out,
-                      harness_stream stream) {
+int harness_kernel_op(const harness_op *op, uint32_t batch, const float *x, const float *y, const float *w,
+                      float *out, harness_stream stream) {
     uint64_t n = harness_op_output_count(op, batch);
     switch (op->kind) {
     case HARNESS_CONV:
@@ -281,7 +286,8 @@ int harness_kernel_op(const harness_op *op, uint32_t batch, const float *x, cons
         return run_matrix(op, batch, x, y, w, out, stream);
     case HARNESS_MAXPOOL:
     case HARNESS_AVGPOOL:
-        LAUNCH(harness_pool, blocks_for(n), stream, *op, harness_op_out_h(op), harness_op_out_w(op), x, out, n);
+        LAUNCH(harness_pool, blocks_for(n), stream, *op, harness_op_out_h(op), harness_op_out_w(op), x, out,
+               n);
         break;
     case HARNESS_SOFTMAX:
     case HARNESS_LAYERNORM: {
