@@ -7,7 +7,7 @@
 
 enum {
     D = BEST_DESCRIPTORS,
-    FEATURES = 18 + D,
+    FEATURES = 23 + D,
     PARTS = 3,        /* in which DNNs are left out to learn the error */
     EXAMPLES_MIN = 6, /* fewer DNNs teach nothing */
     EXAMPLES_MAX = 4096
@@ -78,6 +78,11 @@ static double clip(double x, double least, double most) {
     return fmin(fmax(x, least), most);
 }
 
+/* ln of the ms in which a window of 40 ms lets kernels be launched: less 1 ms of guard and the way to the scheduler. */
+static double usable(int q) {
+    return log(4.0 * fmax(q + 1, 0.5) - 1.5);
+}
+
 /* Nearly all are ratios, so that what was learned of fast DNNs holds of slow ones. Returns ln max(G, f). */
 static double features(double x[FEATURES], int place, const physics *y, const double shape[BEST_QUOTAS],
                        const double ln_quota[RAPP_PRIOR_QUOTAS]) {
@@ -85,8 +90,9 @@ static double features(double x[FEATURES], int place, const physics *y, const do
     int q = place % BEST_QUOTAS, w = place / BEST_QUOTAS, s = w % BEST_SMS;
     told_launch(told, shape, ln_quota);
     find_launch(launch, shape, y, ln_quota);
+    double ops_whole = y->operators[BEST_SMS - 1], told_below = told[q ? q - 1 : 0];
     double f = launch[q], g = y->gpu[w], last = ln_quota[4], ops = y->operators[s], most = 1.5;
-    const double all[18] = {
+    const double all[FEATURES - D] = {
         q,
         s,
         w / BEST_SMS,
@@ -100,20 +106,65 @@ static double features(double x[FEATURES], int place, const physics *y, const do
         ln_quota[2] - ln_quota[1],
         ln_quota[3] - ln_quota[2],
         ln_quota[4] - ln_quota[3],
-        y->operators[BEST_SMS - 1] - last,
+        ops_whole - last,
         y->ln_n_operators - ln_quota[0],
         y->smallest_over_whole,
         y->ln_gmac - last,
         f - told[q],
+        last - usable(q),
+        ops_whole - usable(q),
+        f - usable(q),
+        q % 2 || !q ? 0 : told_below + usable(q - 1) - usable(q) - f,
+        q % 2 ? 0 : told[q + 1] + usable(q + 1) - usable(q) - f,
     };
     memcpy(x, all, sizeof all);
-    memcpy(x + 18, y->descriptors, sizeof y->descriptors);
+    memcpy(x + FEATURES - D, y->descriptors, sizeof y->descriptors);
     return fmax(f, g);
 }
 
 static double predict(const best_prior *p, int place, const physics *y) {
     double x[FEATURES], base = features(x, place, y, p->shape, y->ln_quota);
     return base + rapp_trees_value(&p->trees, x);
+}
+
+/* ---- the five latencies are points, too ---- */
+
+/* Of two errors of prediction: those on the same side of G ~ f have a part in common; more so in the same session. */
+static double error_covariance(const double side[BEST_LATTICE], int p, int r) {
+    const double common = 0.02 * 0.02, session = 0.05 * 0.05;
+    int wp = p / BEST_QUOTAS, wr = r / BEST_QUOTAS;
+    double batch = abs(wp / BEST_SMS - wr / BEST_SMS), sm = abs(wp % BEST_SMS - wr % BEST_SMS);
+    double quota = exp(-abs(p % BEST_QUOTAS - r % BEST_QUOTAS));
+    return exp(-fabs(side[p] - side[r]) / 0.8) *
+           (common + session * exp(-batch / 2 - sm / 5) * (1 + quota) / 2);
+}
+
+/* Batch 4, SM 100 % is known at five quotas: what is predicted near there is corrected by how far it is off. */
+static void meet_known(double ln_ms[BEST_LATTICE], const best_prior *p, const physics *y) {
+    enum { N = RAPP_PRIOR_QUOTAS };
+    const double noise = 0.04 * 0.04;
+    int at[N];
+    double side[BEST_LATTICE], launch[BEST_QUOTAS], cov[N * N], left[N], alpha[N];
+    find_launch(launch, p->shape, y, y->ln_quota);
+    for (int place = 0; place < BEST_LATTICE; place++)
+        side[place] = clip(y->gpu[place / BEST_QUOTAS] - launch[place % BEST_QUOTAS], -1, 1);
+    for (int i = 0; i < N; i++) {
+        at[i] = best_width_of(2, BEST_SMS - 1) * BEST_QUOTAS + 2 * i + 1;
+        left[i] = y->ln_quota[i] - ln_ms[at[i]];
+        for (int k = 0; k <= i; k++)
+            cov[i * N + k] = error_covariance(side, at[i], at[k]) + (i == k ? noise : 0);
+    }
+    best_factor(cov, N);
+    best_solve(alpha, cov, left, N);
+    for (int place = 0; place < BEST_LATTICE; place++)
+        for (int i = 0; i < N; i++) ln_ms[place] += alpha[i] * error_covariance(side, place, at[i]);
+}
+
+static void predict_all(double ln_ms[BEST_LATTICE], const best_prior *p, const rapp_prior *prior) {
+    physics y;
+    find_physics(&y, p, prior, SIZE_MAX);
+    for (int place = 0; place < BEST_LATTICE; place++) ln_ms[place] = predict(p, place, &y);
+    meet_known(ln_ms, p, &y);
 }
 
 /* ---- learning ---- */
@@ -210,9 +261,9 @@ typedef struct {
     size_t rows;
 } table;
 
-/* Three rows in five see one of the other priors, so that trees learn how far to trust the five. */
+/* Each row sees one of these priors, so that trees learn how far to trust the five. */
 static void add_rows(table *t, const best_prior *p, const example *e, uint32_t seed) {
-    enum { OTHERS = 5 };
+    enum { OTHERS = 9 };
     double others[OTHERS][RAPP_PRIOR_QUOTAS];
     uint32_t n = 1;
     physics y;
@@ -222,7 +273,7 @@ static void add_rows(table *t, const best_prior *p, const example *e, uint32_t s
         if (!other_prior(others[n], e, BEST_SMS - 1 - k)) n++;
     for (size_t i = 0; i < e->n; i++) {
         uint32_t r = scatter(seed + (uint32_t)e->samples[i].place);
-        const double *ln_quota = r % 5 < 3 ? others[r / 5 % n] : others[0];
+        const double *ln_quota = others[r % n];
         double base = features(&t->x[t->rows * FEATURES], e->samples[i].place, &y, p->shape, ln_quota);
         t->y[t->rows++] = e->samples[i].ln_ms - base;
     }
@@ -266,11 +317,11 @@ static int try_part(const example *all, size_t n, size_t part, double *errors[BE
         if (i % PARTS != part) in[n_in++] = all[i];
     int rc = in ? learn(&p, in, n_in) : -1;
     for (size_t i = part; i < n && !rc && p.is_known; i += PARTS) {
-        physics y;
-        find_physics(&y, &p, all[i].prior, SIZE_MAX);
+        double ln_ms[BEST_LATTICE];
+        predict_all(ln_ms, &p, all[i].prior);
         for (size_t k = 0; k < all[i].n; k++) {
             int place = all[i].samples[k].place, q = place % BEST_QUOTAS;
-            errors[q][n_errors[q]++] = fabs(expm1(predict(&p, place, &y) - all[i].samples[k].ln_ms));
+            errors[q][n_errors[q]++] = fabs(expm1(ln_ms[place] - all[i].samples[k].ln_ms));
         }
     }
     best_krige_free(&p.krige);
@@ -322,10 +373,8 @@ void best_prior_free(best_prior *p) {
 
 int best_prior_surface(const best_prior *p, const rapp_prior *prior, best_surface *out) {
     double ignored[D];
-    physics y;
     if (!p->is_known || best_describe(ignored, prior)) return -1;
-    find_physics(&y, p, prior, SIZE_MAX);
-    for (int place = 0; place < BEST_LATTICE; place++) out->ln_ms[place] = predict(p, place, &y);
+    predict_all(out->ln_ms, p, prior);
     memcpy(out->cv, p->cv, sizeof out->cv);
     return 0;
 }

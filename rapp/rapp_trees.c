@@ -16,13 +16,13 @@ typedef struct {
     int n_edges[RAPP_TREES_FEATURES_MAX];
     unsigned char *bins; /* [rows][features] */
     double *left, *room; /* [rows] */
-    signed char *sign;   /* [rows] */
+    int16_t *push;       /* [rows] */
     uint32_t *rows;      /* leaf by leaf */
     uint32_t *moved;
 } booster;
 
 typedef struct {
-    int32_t n, sum; /* of signs */
+    int32_t n, sum; /* of pushes */
 } bin;
 
 typedef struct { /* a leaf that may be split */
@@ -79,11 +79,11 @@ static void count(const booster *b, leaf *l) {
     memset(l->hist, 0, (size_t)b->n_features * sizeof *l->hist);
     for (size_t i = l->begin; i < l->end; i++) {
         const unsigned char *bins = b->bins + (size_t)b->rows[i] * (size_t)b->n_features;
-        int sign = b->sign[b->rows[i]];
+        int push = b->push[b->rows[i]];
         for (int f = 0; f < b->n_features; f++) {
             bin *h = &l->hist[f][bins[f]];
             h->n++;
-            h->sum += sign;
+            h->sum += push;
         }
     }
 }
@@ -145,11 +145,34 @@ static void split(booster *b, rapp_trees *t, leaf *l, leaf *added) {
     find_split(b, added);
 }
 
+/* y is a logarithm: an error of r in it is one of 1 - exp(-r) of what was measured, whose slope is the weight. */
+static double weight(double left) {
+    return exp(-left);
+}
+
+/* Which way a row pulls, and how strongly, in whole 64ths: sums of them are exact in any order. */
+static int16_t push_of(double left) {
+    const double unit = 64, least = 0.25, most = 2;
+    int size = (int)(unit * fmin(fmax(weight(left), least), most));
+    return (int16_t)(left > 0 ? size : left < 0 ? -size : 0);
+}
+
+/* values: sorted */
+static double weighted_median(const double *values, size_t n) {
+    double all = 0, below = 0;
+    for (size_t i = 0; i < n; i++) all += weight(values[i]);
+    for (size_t i = 0; i < n; i++) {
+        below += weight(values[i]);
+        if (below >= all / 2) return values[i];
+    }
+    return values[n - 1];
+}
+
 static void settle(booster *b, rapp_trees *t, const leaf *l) {
     size_t n = l->end - l->begin;
     for (size_t i = 0; i < n; i++) b->room[i] = b->left[b->rows[l->begin + i]];
     qsort(b->room, n, sizeof *b->room, compare);
-    double value = b->options->rate * (b->room[(n - 1) / 2] + b->room[n / 2]) / 2;
+    double value = b->options->rate * weighted_median(b->room, n);
     t->nodes[l->node] = (rapp_tree_node){-1, 0, 0, value};
     for (size_t i = l->begin; i < l->end; i++) b->left[b->rows[i]] -= value;
 }
@@ -158,7 +181,7 @@ static void grow(booster *b, rapp_trees *t, leaf *leaves) {
     int n = 1;
     for (size_t i = 0; i < b->n_rows; i++) {
         b->rows[i] = (uint32_t)i;
-        b->sign[i] = (signed char)((b->left[i] > 0) - (b->left[i] < 0));
+        b->push[i] = push_of(b->left[i]);
     }
     t->roots[t->n_trees++] = t->n_nodes;
     leaves[0] = (leaf){.node = t->n_nodes++, .end = b->n_rows, .hist = leaves[0].hist};
@@ -189,21 +212,21 @@ int rapp_trees_train(rapp_trees *out, const double *x, const double *y, size_t r
     b->bins = malloc(rows * (size_t)features + 1);
     b->left = malloc((rows + 1) * sizeof *b->left);
     b->room = malloc((rows + 1) * sizeof *b->room);
-    b->sign = malloc(rows + 1);
+    b->push = malloc((rows + 1) * sizeof *b->push);
     b->rows = malloc((rows + 1) * sizeof *b->rows);
     b->moved = malloc((rows + 1) * sizeof *b->moved);
     leaf *all = calloc(leaves, sizeof *all);
     bin *hist = malloc(leaves * per_leaf * sizeof *hist);
     out->nodes = calloc((size_t)options->trees * 2 * leaves, sizeof *out->nodes);
     out->roots = calloc((size_t)options->trees + 1, sizeof *out->roots);
-    int ok = b->bins && b->left && b->room && b->sign && b->rows && b->moved && all && hist && out->nodes &&
+    int ok = b->bins && b->left && b->room && b->push && b->rows && b->moved && all && hist && out->nodes &&
              out->roots;
     if (ok && rows > 0) {
         for (size_t i = 0; i < leaves; i++) all[i].hist = (bin(*)[BINS])(hist + i * per_leaf);
         memcpy(b->left, y, rows * sizeof *y);
         boost(b, out, all, x);
     }
-    free(b->bins), free(b->left), free(b->room), free(b->sign), free(b->rows), free(b->moved);
+    free(b->bins), free(b->left), free(b->room), free(b->push), free(b->rows), free(b->moved);
     free(b), free(all), free(hist);
     return ok ? 0 : -1;
 }

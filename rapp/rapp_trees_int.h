@@ -1,9 +1,10 @@
-/* rapp_trees_int.h - gradient-boosted regression trees under absolute error. Private to rapp/.
+/* rapp_trees_int.h - gradient-boosted regression trees for relative errors. Private to rapp/.
  *
- * The sum of trees approaches the conditional median of y given x. Each tree splits on the sign of what is left
- * (J. Friedman, "Greedy function approximation: a gradient boosting machine", 2001, LAD_TreeBoost), grows leaf by leaf,
- * the best split first, and gives each leaf the median of what is left there, times a rate. Splits are sought among at
- * most 64 quantiles of a feature; sums of signs are integers, so training gives the same bits everywhere.
+ * y is ln(what was measured) less a first guess; the sum of trees minimises the mean of |predicted / measured - 1|.
+ * Each tree splits on the gradient of that (J. Friedman, "Greedy function approximation: a gradient boosting machine",
+ * 2001), grows leaf by leaf, the best split first, and gives each leaf the weighted median of what is left there, times
+ * a rate. Splits are sought among at most 64 quantiles of a feature; gradients are summed as integers, so that the order
+ * of rows does not matter.
  */
 #ifndef RAPP_TREES_INT_H
 #define RAPP_TREES_INT_H
