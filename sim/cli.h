@@ -32,6 +32,14 @@ error_t cli_take_word(const struct argp_state *state, const char *arg, const cha
 error_t cli_take_end(const struct argp_state *state, int help, const char *word, const char *what,
                      const char *expected);
 
+/* A command of a command: `hassim policy test`. Called with argv[0] its full name. A table ends with a row of 0. */
+typedef struct {
+    const char *name, *takes, *what;
+    int (*run)(int argc, char **argv);
+} cli_verb;
+/* Runs the one that argv[1] names, prints them all for --help, or says which there are. */
+int cli_run_verb(const cli_verb *verbs, const char *command, int argc, char **argv);
+
 /* "COMMAND: MESSAGE" on stderr, in one line whatever a name in it holds */
 void cli_complain(const char *command, const char *format, ...);
 

@@ -1,5 +1,6 @@
 #include <argp.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,14 +12,17 @@
 typedef struct {
     trace_generate_spec spec;
     const char *directory;
-    int help;
+    int has_rps, help;
 } generate_args;
 
 static const struct argp_option options[] = {
     {"output", 'o', "DIR", 0, "where to (needed); created if it is not there", 0},
     {"functions", 'f', "N", 0, "how many functions (default 12)", 0},
     {"minutes", 'm', "N", 0, "how long (default 60)", 0},
-    {"mean-rps", 'r', "RPS", 0, "requests per second, all functions together (default 60)", 0},
+    {"mean-rps", 'r', "RPS", 0,
+     "requests per second, all functions together (default 60; like azure2019: 0.2494 a function)", 0},
+    {"like", 'l', "WHAT", 0,
+     "mix (default), or azure2019: a population with the published marginals of that trace", 0},
     {"mix", 'x', "S,D,B,R", 0, "steady, diurnal, bursty and rare functions, as parts (default 3,4,3,2)", 0},
     {"seed", 's', "N", 0, "same seed, same files (default 1)", 0},
     {"help", 'h', NULL, 0, "print this help", -1},
@@ -67,6 +71,13 @@ static error_t take_rps(struct argp_state *state, const char *arg, double *rps) 
     return end != arg && !*end ? 0 : bad_value(state, "mean-rps", arg, "a number");
 }
 
+static error_t take_like(struct argp_state *state, const char *arg, trace_like *like) {
+    *like = strcmp(arg, "azure2019") ? TRACE_LIKE_MIX : TRACE_LIKE_AZURE2019;
+    return *like == TRACE_LIKE_AZURE2019 || !strcmp(arg, "mix")
+               ? 0
+               : bad_value(state, "like", arg, "mix or azure2019");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
     generate_args *args = state->input;
     switch (key) {
@@ -77,7 +88,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return take_u32(state, "functions", arg, &args->spec.functions);
     case 'm':
         return take_u32(state, "minutes", arg, &args->spec.minutes);
+    case 'l':
+        return take_like(state, arg, &args->spec.like);
     case 'r':
+        args->has_rps = 1;
         return take_rps(state, arg, &args->spec.mean_rps);
     case 'x':
         return take_mix(state, arg, args->spec.mix);
@@ -127,13 +141,38 @@ static void print_summary(const generate_args *args, const trace_summary *summar
          "any.");
 }
 
+static void print_share(const char *what, double published, double got) {
+    if (isnan(got))
+        printf("  %-58s %8.1f %%       n/a\n", what, 100 * published);
+    else
+        printf("  %-58s %8.1f %% %7.1f %%\n", what, 100 * published, 100 * got);
+}
+
+static void print_marginals(const trace_population_marginals *got) {
+    trace_population_marginals p = trace_population_published();
+    puts("\nagainst the published marginals of Azure Functions 2019       published      here");
+    print_share("applications with one function", p.one_function, got->one_function);
+    print_share("applications with at most 10", p.ten_functions, got->ten_functions);
+    print_share("applications invoked at most once an hour", p.hourly, got->hourly);
+    print_share("applications invoked at most once a minute", p.minutely, got->minutely);
+    print_share("invocations of the most invoked 18.6 % of applications", p.popular_share,
+                got->popular_share);
+    print_share("least hour of the mean hour (traces of whole days)", p.baseline, got->baseline);
+    print_share("gap CV below 0.1 (functions with 10 gaps and more)", p.periodic, got->periodic);
+    print_share("gap CV above 1", p.bursty, got->bursty);
+    printf("  %-58s %7.0f ms %6.0f ms\n", "median of the mean durations", p.median_ms, got->median_ms);
+    printf("  %-58s %7.0f MB %6.0f MB\n", "median memory", p.median_mb, got->median_mb);
+}
+
 int cli_trace_generate(int argc, char **argv) {
     const struct argp argp = {
         options,
         parse,
         "-o DIR",
         "Write invocations.csv, durations.csv and memory.csv in the Azure Functions 2019 "
-        "format: steady, diurnal, bursty and rare functions, busiest first.",
+        "format: steady, diurnal, bursty and rare functions, busiest first; or a population like that of the "
+        "public "
+        "trace, and how closely it matches what is published of it.",
         NULL,
         NULL,
         NULL};
@@ -143,11 +182,14 @@ int cli_trace_generate(int argc, char **argv) {
     char err[TRACE_ERR_LEN];
     if (cli_parse(&argp, "hassim trace generate", argc, argv, &args)) return CLI_USAGE;
     if (args.help) return CLI_OK;
+    if (args.spec.like == TRACE_LIKE_AZURE2019 && !args.has_rps)
+        args.spec.mean_rps = TRACE_AZURE2019_RPS_PER_FUNCTION * args.spec.functions;
     if (trace_generate(&args.spec, args.directory, &summary, err)) {
         cli_complain("hassim trace generate", "%s", err);
         return CLI_USAGE;
     }
     print_summary(&args, &summary);
+    if (args.spec.like == TRACE_LIKE_AZURE2019) print_marginals(&summary.marginals);
     if (fflush(stdout) || ferror(stdout)) {
         perror("hassim trace generate: standard output");
         return CLI_FAILED;

@@ -15,12 +15,12 @@ static const command commands[] = {
     {"run", cli_run, "run an experiment: policies x seeds x grid, and compare them"},
     {"compare", cli_compare, "the table of an experiment, with 95 % intervals and ratios"},
     {"figures", cli_figures, "draw an experiment's figures (gnuplot)"},
-    {"trace", cli_trace, "info, generate: look at traces, make synthetic ones"},
+    {"trace", cli_trace, "info, import, sample, lint, generate: look at traces, make synthetic ones"},
     {"calib", cli_calib, "info, fit: what the simulator knows about GPUs and models"},
     {"rapp", cli_rapp, "train, eval, cv, predict: latency predictors, and how good they are"},
     {"policy", cli_policy, "list, new, test: the policies, and yours among them"},
     {"validate", cli_validate, "recorded runs of a real testbed, simulated: how far off?"},
-    {"bench", cli_bench, "replay: how fast the engine is"},
+    {"bench", cli_bench, "replay, trace: how fast the engine and the readers are"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

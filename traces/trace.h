@@ -116,7 +116,8 @@ size_t trace_n_functions(const trace_file *file);
 /* valid while the file is open; index < trace_n_functions */
 trace_function trace_function_at(const trace_file *file, size_t index);
 trace_defects trace_defects_of(const trace_file *file);
-int64_t trace_span_ns(const trace_file *file); /* end of the last minute, or of the last arrival */
+uint64_t trace_input_bytes_of(const trace_file *file); /* that were read, unpacked, of all files joined */
+int64_t trace_span_ns(const trace_file *file);         /* end of the last minute, or of the last arrival */
 
 /* Adds the function's invocations in minute i of the file to counts[i], for i < n_minutes. */
 void trace_add_minutes(const trace_file *file, size_t index, uint64_t *counts, size_t n_minutes);

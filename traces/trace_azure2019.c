@@ -177,7 +177,7 @@ typedef struct {
     joined_mean *means;
     size_t capacity;
     int n_key, mean_column, weight_column, n_columns;
-    uint64_t duplicates;
+    uint64_t duplicates, bytes;
 } joined;
 
 static int read_joined_header(joined *join, trace_lines *lines, const char *mean, const char *weight,
@@ -264,6 +264,7 @@ static int read_joined(joined *join, const char *path, const char *mean, const c
     if (rc == 1) rc = read_joined_header(join, &lines, mean, weight, err);
     while (!rc && (rc = trace_lines_next(&lines, err)) == 1) rc = read_joined_row(join, &lines, err);
 done:
+    join->bytes = lines.bytes;
     trace_lines_close(&lines);
     return rc;
 }
@@ -338,6 +339,7 @@ static int join_sibling(trace_file *file, const char *path, const char *mean, co
     joined join = {0};
     int rc = read_joined(&join, path, mean, weight, err);
     if (!rc) apply(file, &join);
+    file->input_bytes += join.bytes;
     free_joined(&join);
     return rc;
 }

@@ -141,6 +141,7 @@ static int read_text(trace_file *file, const char *format, const char *path, cha
     if (!rc && !file->keys.n)
         rc = trace_fail(err, "%s: found no row after the header, expected at least one", path);
     file->data = file->bytes;
+    file->input_bytes += lines.bytes;
     trace_lines_close(&lines);
     return rc;
 }
@@ -221,6 +222,10 @@ trace_function trace_function_at(const trace_file *file, size_t index) {
 
 trace_defects trace_defects_of(const trace_file *file) {
     return file->defects;
+}
+
+uint64_t trace_input_bytes_of(const trace_file *file) {
+    return file->input_bytes;
 }
 
 int64_t trace_span_ns(const trace_file *file) {

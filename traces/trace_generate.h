@@ -9,6 +9,9 @@
  * minute, ten times its base rate, about every ten minutes. Durations and memory are plausible numbers, not
  * measurements.
  *
+ * Or, like azure2019, they are a population as the public trace's (trace_population.h), in applications; then mix is
+ * not looked at, and the summary says how close the written trace is to what is published.
+ *
  * Deterministic: same spec, same bytes. The files are written under temporary names and renamed when all are
  * complete. Errors: -1 with one line in err, nothing left behind but the directory.
  */
@@ -16,6 +19,7 @@
 #define TRACE_GENERATE_H
 
 #include "trace.h"
+#include "trace_population.h"
 
 typedef enum {
     TRACE_KIND_STEADY,
@@ -26,7 +30,10 @@ typedef enum {
 } trace_kind;
 enum { TRACE_SUMMARY_ROWS = 8 };
 
+typedef enum { TRACE_LIKE_MIX, TRACE_LIKE_AZURE2019 } trace_like;
+
 typedef struct {
+    trace_like like;
     uint32_t functions;        /* 1 to 1,000,000 */
     uint32_t minutes;          /* 1 to 527,040: a year */
     double mean_rps;           /* of all together, > 0, to 1e6 */
@@ -47,7 +54,11 @@ typedef struct {
 typedef struct {
     trace_kind_summary kinds[TRACE_N_KINDS];
     uint64_t invocations;
+    trace_population_marginals marginals; /* like azure2019 only */
 } trace_summary;
+
+/* Of the public trace's first day: 1.0e9 invocations of 46,412 functions. */
+#define TRACE_AZURE2019_RPS_PER_FUNCTION 0.2494
 
 const char *trace_kind_name(trace_kind kind); /* "steady", "diurnal", "bursty", "rare" */
 /* Creates directory if it is not there. */

@@ -36,7 +36,7 @@ typedef struct {
     char *buffer;
     size_t used, capacity, next; /* the next line starts at buffer + next */
     bool at_end;
-    uint64_t line;
+    uint64_t line, bytes; /* so far */
     const char *begin, *end;
 } trace_lines;
 
@@ -107,6 +107,7 @@ struct trace_file {
     int64_t bin_ns;
     bool is_sized;
     int64_t span_ns;
+    uint64_t input_bytes;
     trace_defects defects;
     char *provenance; /* of a packed file */
 };

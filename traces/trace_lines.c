@@ -57,6 +57,7 @@ static int refill(trace_lines *lines, char *err) {
         return -1;
     lines->at_end = got == 0;
     lines->used += got;
+    lines->bytes += got;
     lines->buffer[lines->used] = '\n'; /* a last line without its end; and the scanners' stop */
     return 0;
 }

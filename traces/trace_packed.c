@@ -388,6 +388,7 @@ int trace_packed_read(trace_file *file, trace_input *input, const char *path, ch
     packed p = {0};
     if (map(file, input, path, &p, err) || check_front(&p, path, err) || read_front(&p, file, path, err))
         return -1;
+    file->input_bytes = p.size;
     return read_functions(file, &p, path, err);
 }
 
