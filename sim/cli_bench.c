@@ -7,10 +7,18 @@
 #include "cli.h"
 #include "cli_bench_int.h"
 
-double cli_bench_now_s(void) {
+static double clock_s(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double cli_bench_now_s(void) {
+    return clock_s(CLOCK_MONOTONIC);
+}
+
+double cli_bench_cpu_s(void) {
+    return clock_s(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 double cli_bench_rss_mib(void) {

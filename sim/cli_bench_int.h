@@ -9,6 +9,7 @@ int cli_bench_replay(int argc, char **argv); /* cli_bench_replay.c */
 int cli_bench_trace(int argc, char **argv);  /* cli_bench_trace.c */
 
 double cli_bench_now_s(void);                  /* a clock that only goes forward */
+double cli_bench_cpu_s(void);                  /* of this process */
 double cli_bench_rss_mib(void);                /* the most that this process ever held */
 void cli_bench_sort(double *wall_s, size_t n); /* ascending; the median is at n / 2 */
 /* An option's whole number from 1 to max */

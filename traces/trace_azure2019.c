@@ -30,45 +30,58 @@ static int read_minutes(const trace_lines *lines, uint32_t *n_minutes, char *err
     return 0;
 }
 
-/* How many of the cells from here are zero; eight bytes at a time, for most of a trace is zeros. The byte
- * after the last of them must not be a digit, or that cell is another number. */
-static uint32_t count_zeros(const char *at, const char *end, uint32_t most) {
-    static const char zeros[8] = {',', '0', ',', '0', ',', '0', ',', '0'};
-    uint32_t n = 0;
-    for (; most - n >= 4 && end - at >= 8 && !memcmp(at, zeros, 8); at += 8) n += 4;
-    return n && at[0] != ',' && at < end ? n - 1 : n;
+static int scan_count(const trace_lines *lines, const char **at, uint32_t *count, char *err) {
+    uint64_t n;
+    if (trace_scan_comma(lines, at, err) || trace_scan_whole(lines, at, TRACE_MAX_BIN, &n, err)) return -1;
+    *count = (uint32_t)n;
+    return 0;
 }
 
-static int scan_count(const trace_lines *lines, const char **at, uint32_t *count, char *err) {
-    const char *c = *at + 1;
-    uint64_t n = 0;
-    if (**at != ',') return trace_scan_comma(lines, at, err);
-    *at = c;
-    for (; *c >= '0' && *c <= '9' && n <= TRACE_MAX_BIN; c++) n = n * 10 + (uint64_t)(*c - '0');
-    if (n > TRACE_MAX_BIN) return trace_fail_at(lines, *at, "a count of at most 1000000000", err);
-    if (c == *at || (c < lines->end && *c != ','))
-        return trace_fail_at(lines, *at, "a whole number >= 0", err);
-    *count = (uint32_t)n;
-    *at = c;
-    return 0;
+/* How many of the next four cells are ",0": most of a trace is zeros. The last of them may be the beginning of a
+ * longer number. Bytes after the line are the buffer's slack, and never a comma. */
+static uint32_t zeros_at(const char *at) {
+    static const char zeros[8] = {',', '0', ',', '0', ',', '0', ',', '0'};
+    uint64_t x, z;
+    memcpy(&x, at, sizeof x);
+    memcpy(&z, zeros, sizeof z);
+    if (x == z) return 4;
+    if (memcmp(at, zeros, 4)) return !memcmp(at, zeros, 2);
+    return memcmp(at + 4, zeros, 2) ? 2 : 3;
+}
+
+/* Cells one digit long are taken on the way, others by scan_count, which also says what is wrong. */
+static int scan_counts(const trace_lines *lines, const char *at, uint32_t n_minutes, trace_counts *counts,
+                       char *err) {
+    for (uint32_t m = 0; m < n_minutes; m++) {
+        uint32_t zeros = zeros_at(at), count = 0;
+        if (zeros) {
+            at += 2 * zeros;
+            m += zeros;
+            bool is_whole = *at == ',' || at >= lines->end;
+            if (!is_whole) at -= 2, m--;
+            if (m >= n_minutes)
+                return m == n_minutes ? trace_scan_end(lines, at, err)
+                                      : trace_scan_end(lines, at - 2 * (size_t)(m - n_minutes), err);
+        }
+        unsigned digit = (unsigned)(unsigned char)at[1] - '0';
+        if (at[0] == ',' && digit <= 9 && at[2] == ',') {
+            count = digit;
+            at += 2;
+        } else if (scan_count(lines, &at, &count, err))
+            return -1;
+        if (count) trace_counts_put(counts, m, count);
+    }
+    return trace_scan_end(lines, at, err);
 }
 
 static int read_counts(trace_file *file, const trace_lines *lines, const char *at, uint32_t n_minutes,
                        uint32_t fn, char *err) {
-    int64_t last = -1;
-    if (trace_counts_begin(file, fn, n_minutes, err)) return -1;
-    for (uint32_t m = 0; m < n_minutes; m++) {
-        uint32_t zeros = count_zeros(at, lines->end, n_minutes - m), count = 0;
-        at += 2 * (size_t)zeros;
-        m += zeros;
-        if (m == n_minutes) break;
-        if (scan_count(lines, &at, &count, err)) return -1;
-        if (!count) continue;
-        trace_counts_put(file, fn, m - last, count);
-        last = m;
-    }
-    trace_counts_end(file);
-    return trace_scan_end(lines, at, err);
+    trace_counts counts;
+    if (trace_counts_begin(file, fn, n_minutes, &counts, err) ||
+        scan_counts(lines, at, n_minutes, &counts, err))
+        return -1;
+    trace_counts_end(file, fn, &counts);
+    return 0;
 }
 
 typedef struct {
@@ -127,19 +140,18 @@ static int merge_row(trace_file *file, uint32_t fn, trace_row old, bool same_tri
     file->bytes_used = file->rows[fn].data;
     file->rows[fn].data = old.data;
     trace_add_minutes(file, fn, sum, n_minutes);
-    int rc = trace_counts_begin(file, fn, n_minutes, err);
-    int64_t last = -1;
+    trace_counts counts;
+    int rc = trace_counts_begin(file, fn, n_minutes, &counts, err);
     for (uint32_t m = 0; m < n_minutes && !rc; m++) {
         if (!sum[m]) continue;
         if (sum[m] > TRACE_MAX_BIN)
             rc = trace_fail(err, "duplicate rows add up to %llu in minute %u, expected at most %d",
                             (unsigned long long)sum[m], m + 1, TRACE_MAX_BIN);
         else
-            trace_counts_put(file, fn, m - last, (uint32_t)sum[m]);
-        last = m;
+            trace_counts_put(&counts, m, (uint32_t)sum[m]);
     }
     free(sum);
-    if (!rc) trace_counts_end(file);
+    if (!rc) trace_counts_end(file, fn, &counts);
     return rc;
 }
 

@@ -67,38 +67,30 @@ int trace_file_add(trace_file *file, const char *key, size_t len, size_t name_le
     return 0;
 }
 
-uint8_t *trace_put_digits(uint8_t *at, uint64_t value) {
-    for (; value >= 128; value >>= 7) *at++ = (uint8_t)(value | 128);
-    *at++ = (uint8_t)value;
-    return at;
-}
-
 enum { BIN_BYTES_MAX = 4 + 5 }; /* distance below 2^28, count below 2^32 */
 
-int trace_counts_begin(trace_file *file, uint32_t fn, size_t n_bins, char *err) {
+int trace_counts_begin(trace_file *file, uint32_t fn, size_t n_bins, trace_counts *counts, char *err) {
     file->rows[fn].data = file->bytes_used;
-    file->rows[fn].count = 0;
-    file->rows[fn].max_bin = 0;
-    return trace_grow((void **)&file->bytes, &file->bytes_capacity,
-                      file->bytes_used + BIN_BYTES_MAX * n_bins + 1, 1, err);
+    if (trace_grow((void **)&file->bytes, &file->bytes_capacity,
+                   file->bytes_used + BIN_BYTES_MAX * n_bins + 1, 1, err))
+        return -1;
+    *counts = (trace_counts){.at = file->bytes + file->bytes_used, .last = -1};
+    return 0;
 }
 
-int trace_counts_room(trace_file *file, char *err) {
-    return trace_grow((void **)&file->bytes, &file->bytes_capacity, file->bytes_used + BIN_BYTES_MAX + 1, 1,
-                      err);
+int trace_counts_room(trace_file *file, trace_counts *counts, char *err) {
+    size_t used = (size_t)(counts->at - file->bytes);
+    if (trace_grow((void **)&file->bytes, &file->bytes_capacity, used + BIN_BYTES_MAX + 1, 1, err)) return -1;
+    counts->at = file->bytes + used;
+    return 0;
 }
 
-void trace_counts_put(trace_file *file, uint32_t fn, int64_t distance, uint32_t count) {
+void trace_counts_end(trace_file *file, uint32_t fn, const trace_counts *counts) {
     trace_row *row = &file->rows[fn];
-    uint8_t *at = file->bytes + file->bytes_used;
-    row->count += count;
-    if (count > row->max_bin) row->max_bin = count;
-    at = trace_put_digits(trace_put_digits(at, (uint64_t)distance), count);
-    file->bytes_used = (size_t)(at - file->bytes);
-}
-
-void trace_counts_end(trace_file *file) {
-    file->bytes[file->bytes_used++] = 0;
+    *counts->at = 0;
+    file->bytes_used = (size_t)(counts->at + 1 - file->bytes);
+    row->count = counts->sum;
+    row->max_bin = counts->most;
 }
 
 typedef struct {

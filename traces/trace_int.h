@@ -29,7 +29,9 @@ int trace_grow(void **array, size_t *capacity, size_t n, size_t size, char *err)
 char *trace_path_in(const char *folder, const char *name);
 
 /* A text file, line by line, through one buffer. begin..end is the line without its end (LF or CRLF); the
- * byte at end can be read and is neither a digit nor a comma, so that scanners need no bound. */
+ * byte at end is neither a digit nor a comma, so that scanners need no bound, and TRACE_SLACK bytes from there can be
+ * read. */
+enum { TRACE_SLACK = 16 };
 typedef struct {
     const char *path;
     trace_input *input;
@@ -61,11 +63,14 @@ int trace_scan_decimal(const trace_lines *lines, const char **at, int decimals, 
 
 /* Names to numbers 0, 1, 2... in order of appearance. */
 typedef struct {
+    uint32_t hash, number; /* number + 1, 0 is free */
+} trace_name_slot;
+typedef struct {
     char *text;
     size_t text_used, text_capacity;
     size_t *starts;
     size_t n, starts_capacity;
-    uint32_t *slots; /* open addressing; number + 1, 0 is free */
+    trace_name_slot *slots; /* open addressing */
     size_t n_slots;
 } trace_names;
 
@@ -115,12 +120,33 @@ struct trace_file {
 /* The key identifies a function; its name is the last name_len bytes. */
 int trace_file_add(trace_file *file, const char *key, size_t len, size_t name_len, uint32_t *fn, bool *is_new,
                    char *err);
-/* Makes room for this many minutes, so that putting cannot fail. */
-int trace_counts_begin(trace_file *file, uint32_t fn, size_t n_minutes, char *err);
-void trace_counts_put(trace_file *file, uint32_t fn, int64_t distance, uint32_t count);
-void trace_counts_end(trace_file *file);
+/* Puts a function's counts, bin by bin, rising. */
+typedef struct {
+    uint8_t *at;
+    uint64_t sum;
+    int64_t last; /* bin */
+    uint32_t most;
+} trace_counts;
+
+/* Makes room for this many bins, so that putting cannot fail. */
+int trace_counts_begin(trace_file *file, uint32_t fn, size_t n_bins, trace_counts *counts, char *err);
+void trace_counts_end(trace_file *file, uint32_t fn, const trace_counts *counts);
 /* Room for one more put, and for the end: where the number of bins is not known before. */
-int trace_counts_room(trace_file *file, char *err);
+int trace_counts_room(trace_file *file, trace_counts *counts, char *err);
+
+static inline uint8_t *trace_put_digits(uint8_t *at, uint64_t value) {
+    for (; value >= 128; value >>= 7) *at++ = (uint8_t)(value | 128);
+    *at++ = (uint8_t)value;
+    return at;
+}
+
+/* count >= 1 */
+static inline void trace_counts_put(trace_counts *counts, int64_t bin, uint32_t count) {
+    counts->at = trace_put_digits(trace_put_digits(counts->at, (uint64_t)(bin - counts->last)), count);
+    counts->last = bin;
+    counts->sum += count;
+    counts->most = count > counts->most ? count : counts->most;
+}
 
 typedef struct {
     int64_t ns;
@@ -147,8 +173,6 @@ static inline uint64_t trace_digits(const uint8_t **at) {
         if (byte < 128) return value;
     }
 }
-
-uint8_t *trace_put_digits(uint8_t *at, uint64_t value);
 
 /* Start with bin -1; false at the end. */
 static inline bool trace_counts_next(const uint8_t **at, int64_t *bin, uint32_t *count) {

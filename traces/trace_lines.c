@@ -53,12 +53,13 @@ static int refill(trace_lines *lines, char *err) {
                           (unsigned long long)lines->line + 1, LINE_MAX_BYTES);
     if (trace_grow((void **)&lines->buffer, &lines->capacity, left + BUFFER_START / 2, 1, err)) return -1;
     size_t got;
-    if (trace_input_read(lines->input, lines->buffer + left, lines->capacity - left - 1, &got, err))
+    if (trace_input_read(lines->input, lines->buffer + left, lines->capacity - left - TRACE_SLACK, &got, err))
         return -1;
     lines->at_end = got == 0;
     lines->used += got;
     lines->bytes += got;
-    lines->buffer[lines->used] = '\n'; /* a last line without its end; and the scanners' stop */
+    memset(lines->buffer + lines->used, '\n',
+           TRACE_SLACK); /* a last line without its end; and the scanners' stop */
     return 0;
 }
 
@@ -116,11 +117,29 @@ int trace_scan_end(const trace_lines *lines, const char *at, char *err) {
     return at == lines->end ? 0 : trace_fail_at(lines, at, "the end of the line", err);
 }
 
+static bool ends_name(char c) {
+    return (unsigned char)c <= 0x20 || c == 0x7f || c == '"' || c == ',';
+}
+
+/* Whether one of eight bytes is below 0x21, or is one of those that end a name: x - n borrows into the top bit of a
+ * byte below n, unless it had the bit itself. The bytes after the line are the buffer's slack. */
+static bool may_end_name(const char *c) {
+    const uint64_t each = UINT64_C(0x0101010101010101), top = each << 7;
+    uint64_t x, low, comma, quote, rubout;
+    memcpy(&x, c, sizeof x);
+    low = (x - each * 0x21) & ~x;
+    comma = x ^ each * ',';
+    quote = x ^ each * '"';
+    rubout = x ^ each * 0x7f;
+    return (low | ((comma - each) & ~comma) | ((quote - each) & ~quote) | ((rubout - each) & ~rubout)) & top;
+}
+
 int trace_scan_name(const trace_lines *lines, const char **at, char *err) {
     const char *c = *at;
-    for (; c < lines->end && *c != ','; c++)
-        if ((unsigned char)*c <= 0x20 || *c == 0x7f || *c == '"')
-            return trace_fail_at(lines, c, "a name of printable characters without blanks or quotes", err);
+    while (lines->end - c >= 8 && !may_end_name(c)) c += 8;
+    while (c < lines->end && !ends_name(*c)) c++;
+    if (c < lines->end && *c != ',')
+        return trace_fail_at(lines, c, "a name of printable characters without blanks or quotes", err);
     if (c == *at) return trace_fail_at(lines, c, "a name", err);
     if (c - *at > NAME_MAX_BYTES) return trace_fail_at(lines, *at, "a name of at most 1024 bytes", err);
     *at = c;
