@@ -10,7 +10,7 @@ if ! [ -x "$nvcc" ]; then
 fi
 archs=$("$nvcc" --list-gpu-arch | sed -n 's/^compute_\([789][0-9]\)$/\1/p' | awk '$1 >= 70 && $1 <= 90' | sort -n)
 [ -n "$archs" ] || { echo "CUDA: nvcc names no architecture from 70 to 90"; exit 1; }
-for lost in 70; do
+for lost in 70 72; do
     echo "$archs" | grep -qx $lost || echo "CUDA: this toolkit no longer compiles for sm_$lost"
 done
 list=$(for a in $archs; do printf '%s-real;' "$a"; done)

@@ -216,12 +216,12 @@ static int read_ops(loader *l, const harness_json *ops, int nested) {
         return refuse(l, "", "no operators", "an array \"ops\"");
     for (const harness_json *j = ops->child; j; j = j->next) {
         double repeat = harness_json_number(j, "repeat", 0);
-        if (repeat && nested) return refuse(l, "", "a repeat in a repeat", "operators");
+        if (repeat > 0 && nested) return refuse(l, "", "a repeat in a repeat", "operators");
         if (repeat < 0 || repeat > HARNESS_OPS_MAX || repeat != floor(repeat))
             return refuse(l, "", "a wrong repeat", "a whole number from 1 to 4096");
         for (int i = 0; i < (int)repeat; i++)
             if (read_ops(l, harness_json_at(j, "ops"), 1)) return -1;
-        if (!repeat && read_op(l, j)) return -1;
+        if (repeat <= 0 && read_op(l, j)) return -1;
     }
     return 0;
 }
