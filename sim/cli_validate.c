@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "validate_cv.h"
 #include "validate_params.h"
 #include "validate_plot.h"
 #include "validate_report.h"
@@ -20,6 +21,10 @@ enum {
     KEY_JSON,
     KEY_FIGURES,
     KEY_THREADS,
+    KEY_CV,
+    KEY_STEPS,
+    STEPS_MAX = 1000000,
+    FIT_SEEDS = 2,
     SEEDS_MAX = 100,
     THREADS_MAX = 256
 };
@@ -29,9 +34,16 @@ typedef struct {
     const char **only; /* room for every argument */
     size_t n_only;
     validate_mode mode;
-    unsigned seeds, threads, formats;
-    int json, help;
+    unsigned seeds, threads, formats, steps;
+    int json, cv, help;
 } validate_args;
+
+typedef struct {
+    calib *device;
+    validate_data *data;
+    validate_params *params;
+    validate_cv *cv; /* NULL: all with params */
+} scene;
 
 static const struct argp_option options[] = {
     {"run", 'r', "NAME", 0, "only this run; repeatable", 0},
@@ -45,6 +57,12 @@ static const struct argp_option options[] = {
     {"json", KEY_JSON, NULL, 0, "print JSON", 0},
     {"figures", KEY_FIGURES, "DIR", 0, "draw each run and a summary into this folder, made if missing", 0},
     {"format", 'f', "LIST", 0, "of figures: svg, png, pdf, with commas (default: svg,png)", 0},
+    {"cv", KEY_CV, NULL, 0,
+     "cross-validate: simulate each run with numbers fitted to the other runs of its system and model, from "
+     "those of "
+     "--params on, which must not have been fitted to it",
+     0},
+    {"steps", KEY_STEPS, "N", 0, "of each fit of --cv (default: 400)", 0},
     {"threads", KEY_THREADS, "N", 0, "simulations at a time (default: as many as there are cores)", 0},
     {"help", 'h', NULL, 0, "print this help", -1},
     {"usage", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, -1},
@@ -102,6 +120,11 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_JSON:
         a->json = 1;
         return 0;
+    case KEY_CV:
+        a->cv = 1;
+        return 0;
+    case KEY_STEPS:
+        return parse_count(state, "--steps", arg, STEPS_MAX, &a->steps);
     case KEY_FIGURES:
         a->figures = arg;
         return 0;
@@ -123,12 +146,16 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 static int simulate(void *arg, validate_trace *out, const validate_run *run, validate_mode mode,
                     uint64_t seed, char err[VALIDATE_ERR_LEN]) {
-    return validate_simulate(out, run, arg, mode, seed, err);
+    const scene *s = arg;
+    const validate_params *params = s->cv ? validate_cv_params(s->cv, run) : s->params;
+    if (params) return validate_simulate_on(out, run, s->device, params, mode, seed, err);
+    snprintf(err, VALIDATE_ERR_LEN, "no other run of its system and model to fit on");
+    return 1;
 }
 
 static const char *why(void *arg, const validate_run *run, validate_mode mode) {
     (void)mode;
-    return validate_params_why(arg, run->name);
+    return validate_params_why(((const scene *)arg)->params, run->name);
 }
 
 /* After the table, or, beside JSON, on stderr. */
@@ -174,18 +201,21 @@ static int make_folder(const char *dir, char err[VALIDATE_ERR_LEN]) {
     return -1;
 }
 
-static int report(const validate_args *a, const validate_data *data, validate_params *params,
-                  char err[VALIDATE_ERR_LEN]) {
+static int report(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) {
     const validate_plan plan = {.mode = a->mode,
+                                .cross_validated = a->cv,
                                 .n_seeds = a->seeds,
                                 .threads = a->threads,
                                 .only = a->only,
                                 .n_only = a->n_only,
                                 .simulate = simulate,
                                 .why = why,
-                                .arg = params};
+                                .arg = s};
+    const validate_fit_options fit = {.steps = a->steps, .seeds = FIT_SEEDS, .threads = a->threads};
     validate_report *r;
-    int rc = validate_report_make(&r, data, &plan, err);
+    if (a->cv && validate_cv_make(&s->cv, s->data, s->params, s->device, a->only, a->n_only, &fit, err))
+        return CLI_FAILED;
+    int rc = validate_report_make(&r, s->data, &plan, err);
     if (rc) return rc == -1 ? CLI_USAGE : CLI_FAILED;
     err[0] = '\0';
     rc = print(r, a);
@@ -193,17 +223,24 @@ static int report(const validate_args *a, const validate_data *data, validate_pa
     return rc;
 }
 
+static int open_device(calib **device, char err[VALIDATE_ERR_LEN]) {
+    char path[4096];
+    return cli_find_shipped("calib/data/v100.json", path, sizeof path, err, VALIDATE_ERR_LEN) ||
+           calib_open(device, path, err);
+}
+
 static int validate(const validate_args *a) {
     char err[VALIDATE_ERR_LEN];
-    validate_data *data = NULL;
-    validate_params *params = NULL;
+    scene s = {.cv = NULL};
     int code = CLI_USAGE;
-    if (!validate_open(&data, a->dir, err) && !validate_params_open(&params, a->params, err) &&
-        !make_folder(a->figures, err))
-        code = report(a, data, params, err);
+    if (!validate_open(&s.data, a->dir, err) && !validate_params_open(&s.params, a->params, err) &&
+        !open_device(&s.device, err) && !make_folder(a->figures, err))
+        code = report(a, &s, err);
     if (code != CLI_OK && *err) cli_complain("hassim validate", "%s", err);
-    validate_params_close(params);
-    validate_close(data);
+    validate_cv_free(s.cv);
+    calib_close(s.device);
+    validate_params_close(s.params);
+    validate_close(s.data);
     return code;
 }
 
@@ -223,7 +260,8 @@ int cli_validate(int argc, char **argv) {
         NULL,
         NULL,
         NULL};
-    validate_args args = {.seeds = 10, .threads = default_threads(), .formats = FIGURES_SVG | FIGURES_PNG};
+    validate_args args = {
+        .seeds = 10, .steps = 400, .threads = default_threads(), .formats = FIGURES_SVG | FIGURES_PNG};
     int code = CLI_USAGE;
     args.only = calloc((size_t)argc + 1, sizeof *args.only);
     if (!args.only)

@@ -140,6 +140,7 @@ static cJSON *set_object(const validate_summary *s) {
 int validate_report_json(const validate_report *r, FILE *out) {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "mode", r->mode == VALIDATE_POLICY ? "policy" : "replay");
+    cJSON_AddBoolToObject(root, "cross_validated", r->cross_validated);
     cJSON_AddNumberToObject(root, "seeds", r->n_seeds);
     cJSON *runs = cJSON_AddArrayToObject(root, "runs");
     for (size_t i = 0; i < r->n_rows; i++) cJSON_AddItemToArray(runs, row_object(&r->rows[i]));

@@ -172,6 +172,7 @@ int validate_report_make(validate_report **out, const validate_data *d, const va
         return -2;
     }
     r->mode = plan->mode;
+    r->cross_validated = plan->cross_validated;
     r->n_seeds = plan->n_seeds;
     job j = {.report = r, .plan = plan};
     if (make(&j, d, err)) {

@@ -101,6 +101,7 @@ typedef struct {
 
 typedef struct {
     validate_mode mode;
+    int cross_validated;
     unsigned n_seeds;
     size_t n_rows;
     validate_row *rows; /* in the data's order */
@@ -109,6 +110,7 @@ typedef struct {
 
 typedef struct {
     validate_mode mode;
+    int cross_validated; /* to be said: each run is simulated by what the others taught */
     unsigned n_seeds, threads;
     const char *const *only; /* names of runs; n_only 0: all */
     size_t n_only;
