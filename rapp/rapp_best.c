@@ -86,10 +86,9 @@ static int learn_surface(best_surface *s, const best_sample *samples, size_t n, 
     return learn_points(s->ln_ms, samples, n);
 }
 
-/* As they are saved: to 1e-6, so that a loaded surface equals the trained one and the file stays short. */
 static void round_surface(best_surface *s) {
-    for (int p = 0; p < BEST_LATTICE; p++) s->ln_ms[p] = nearbyint(s->ln_ms[p] * 1e6) / 1e6;
-    for (int q = 0; q < BEST_QUOTAS; q++) s->cv[q] = nearbyint(s->cv[q] * 1e6) / 1e6;
+    for (int p = 0; p < BEST_LATTICE; p++) s->ln_ms[p] = best_round(s->ln_ms[p]);
+    for (int q = 0; q < BEST_QUOTAS; q++) s->cv[q] = best_round(s->cv[q]);
 }
 
 typedef struct {

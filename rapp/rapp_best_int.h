@@ -108,7 +108,10 @@ void best_factor(double *a, size_t n);
 void best_solve(double *x, const double *l, const double *y, size_t n);
 /* Fills y[i] that are hidden: linearly in ln(i + 1) between their neighbours, with the slope beyond the ends. */
 void best_fill_line(double *y, int n, double slope);
-#define BEST_HIDDEN (-20.0)                                   /* ln(ms) of what nothing shows */
+#define BEST_HIDDEN (-20.0) /* ln(ms) of what nothing shows */
+/* To 1e-9: numbers that a file holds are rounded when they are learned. cJSON writes 15 digits, and what is loaded must
+ * equal what was trained. */
+double best_round(double x);
 double best_quantile(double *values, size_t n, double share); /* n >= 1; sorts */
 /* A member that is an array of n numbers within +-most. */
 void best_load_numbers(calib_json *j, const cJSON *from, const char *key, double *out, int n, double most);

@@ -68,7 +68,7 @@ int best_describe(double out[BEST_DESCRIPTORS], const rapp_prior *p) {
                            wide_weights * per_weight,
                            norm / ops,
                            multiply / ops};
-    memcpy(out, all, sizeof all);
+    for (int d = 0; d < D; d++) out[d] = best_round(all[d]);
     return 0;
 }
 

@@ -52,6 +52,10 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+double best_round(double x) {
+    return nearbyint(x * 1e9) / 1e9;
+}
+
 double best_quantile(double *values, size_t n, double share) {
     qsort(values, n, sizeof *values, compare);
     return values[(size_t)(share * (double)(n - 1))];

@@ -204,6 +204,7 @@ static void learn_offset(double offset[BEST_WIDTHS], const example *e, size_t n,
             offset[w] = offset[w - BEST_SMS] + doubling;
     for (int w = BEST_WIDTHS - BEST_SMS - 1; w >= 0; w--)
         if (offset[w] <= BEST_HIDDEN) offset[w] = offset[w + BEST_SMS] - doubling;
+    for (int w = 0; w < BEST_WIDTHS; w++) offset[w] = best_round(offset[w]);
 }
 
 /* Of DNNs that take long to launch: there f is not a matter of one window more or less. */
@@ -217,7 +218,7 @@ static void learn_shape(double shape[BEST_QUOTAS], const example *e, size_t n, d
         for (size_t i = 0; i < n; i++)
             if (long_ms <= 0 || e[i].law.launch[1] > log(long_ms))
                 room[k++] = e[i].law.launch[q] - e[i].law.launch[1];
-        shape[q] = best_quantile(room, k, 0.5);
+        shape[q] = best_round(best_quantile(room, k, 0.5));
     }
 }
 
@@ -229,7 +230,7 @@ static int learn_krige(best_krige *k, example *e, size_t n, double *room) {
         e[i].krige = SIZE_MAX;
         if (e[i].floor[BEST_LEVEL_WIDTH] <= BEST_HIDDEN) continue;
         best_describe(&k->descriptors[k->n * D], e[i].prior);
-        k->level[k->n] = e[i].floor[BEST_LEVEL_WIDTH] - log(e[i].prior->gmac);
+        k->level[k->n] = best_round(e[i].floor[BEST_LEVEL_WIDTH] - log(e[i].prior->gmac));
         e[i].krige = k->n++;
     }
     if (k->n < 3) return 0;
@@ -340,7 +341,7 @@ static int learn_errors(double cv[BEST_QUOTAS], const example *e, size_t n) {
     for (int q = 0; room && q < BEST_QUOTAS; q++) errors[q] = room + most * (size_t)q;
     for (size_t part = 0; part < PARTS && !rc; part++) rc = try_part(e, n, part, errors, n_errors);
     for (int q = 0; q < BEST_QUOTAS && !rc; q++)
-        cv[q] = n_errors[q] ? best_quantile(errors[q], n_errors[q], share) : if_unknown;
+        cv[q] = best_round(n_errors[q] ? best_quantile(errors[q], n_errors[q], share) : if_unknown);
     free(room);
     return rc;
 }

@@ -46,7 +46,7 @@ static void find_edges(booster *b, const double *x, int feature) {
     for (size_t i = 0; i < b->n_rows; i++) sorted[i] = x[i * (size_t)b->n_features + (size_t)feature];
     qsort(sorted, b->n_rows, sizeof *sorted, compare);
     for (int k = 1; k < BINS; k++) {
-        double edge = sorted[b->n_rows * (size_t)k / BINS];
+        double edge = nearbyint(sorted[b->n_rows * (size_t)k / BINS] * 1e9) / 1e9;
         if ((n == 0 || edge > edges[n - 1]) && edge < sorted[b->n_rows - 1]) edges[n++] = edge;
     }
     b->n_edges[feature] = n;
@@ -172,7 +172,7 @@ static void settle(booster *b, rapp_trees *t, const leaf *l) {
     size_t n = l->end - l->begin;
     for (size_t i = 0; i < n; i++) b->room[i] = b->left[b->rows[l->begin + i]];
     qsort(b->room, n, sizeof *b->room, compare);
-    double value = b->options->rate * weighted_median(b->room, n);
+    double value = nearbyint(b->options->rate * weighted_median(b->room, n) * 1e9) / 1e9;
     t->nodes[l->node] = (rapp_tree_node){-1, 0, 0, value};
     for (size_t i = l->begin; i < l->end; i++) b->left[b->rows[i]] -= value;
 }

@@ -31,7 +31,7 @@ typedef struct {
     double rate, ridge;               /* ridge: added to the number of rows when a split is weighed */
 } rapp_trees_options;
 
-/* x[rows][features]. 0; -1: no memory. Either way rapp_trees_free. */
+/* x[rows][features]. Thresholds and leaves are rounded to 1e-9, so that a file holds them exactly. 0; -1: no memory. Either way rapp_trees_free. */
 int rapp_trees_train(rapp_trees *out, const double *x, const double *y, size_t rows, int features,
                      const rapp_trees_options *options);
 double rapp_trees_value(const rapp_trees *t, const double *x);
