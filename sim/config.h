@@ -53,6 +53,14 @@ typedef struct {
     config_trace trace;
 } config_fn;
 
+typedef enum { CONFIG_BY_RANK, CONFIG_BY_DURATION } config_rule;
+
+typedef struct { /* a function of functions_from for which the rule does not hold */
+    const char *select, *model;
+    uint32_t memory_mib;   /* 0: as the others */
+    double slo_multiplier; /* its own, or the others' */
+} config_explicit;
+
 typedef struct {
     const char *device; /* a shipped calibration's device, or a calibration file */
     int is_file;
@@ -98,6 +106,10 @@ typedef struct {
     config_fn from;              /* template of functions_from */
     const char **models;         /* its models; n_models 0: no functions_from */
     size_t n_models, from_limit; /* limit 0: all */
+    config_rule from_rule;
+    int memory_from_trace, slo_from_duration;
+    config_explicit *explicits;
+    size_t n_explicits;
     config_policy *policies;
     size_t n_policies;
     double bin_s;

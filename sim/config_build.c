@@ -271,6 +271,21 @@ static int build_fns(builder *b, const cJSON *functions) {
     return check_fn_names(b);
 }
 
+static int build_explicits(builder *b, const cJSON *list) {
+    config *c = b->c;
+    const cJSON *item = NULL;
+    c->explicits = calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof *c->explicits);
+    if (c->explicits == NULL) return fail_memory(b);
+    cJSON_ArrayForEach(item, list) {
+        c->explicits[c->n_explicits++] =
+            (config_explicit){.select = string(item, "select"),
+                              .model = string(item, "model"),
+                              .memory_mib = count(item, "memory_mib"),
+                              .slo_multiplier = number(item, "slo_multiplier", c->from.slo_multiplier)};
+    }
+    return 0;
+}
+
 static int build_from(builder *b, const cJSON *from) {
     config *c = b->c;
     if (from == NULL) {
@@ -289,7 +304,10 @@ static int build_from(builder *b, const cJSON *from) {
         return fail(b, "functions_from.trace.select", config_describe(found, get(trace, "select")),
                     "no such key here: every function of the file is taken");
     c->from.trace.select = NULL;
-    return 0;
+    c->from_rule = (config_rule)choice(from, "rule", "rank|duration");
+    c->memory_from_trace = choice(from, "memory_from", "calibration|trace");
+    c->slo_from_duration = choice(from, "slo_from", "model|duration");
+    return build_explicits(b, get(from, "explicit"));
 }
 
 static int fail_policy(const builder *b, const char *place, const char *name) {
@@ -493,6 +511,7 @@ void config_free(config *c) {
     free(c->paths);
     free(c->policies);
     free(c->models);
+    free(c->explicits);
     free(c->fns);
     free(c->gpus);
     free(c->seeds);

@@ -229,8 +229,8 @@ static int check_memory(const builder *b, const model_use *m, uint32_t memory_mi
     return fail(b, inner, found, expected);
 }
 
-/* Appends a function; name stays the caller's. s->fns has room. */
-static int add_fn(builder *b, const config_fn *f, const char *name, const char *model,
+/* Appends a function; name stays the caller's. s->fns has room. base_ms: what the SLO is a multiple of; 0: the model's */
+static int add_fn(builder *b, const config_fn *f, const char *name, const char *model, double base_ms,
                   const trace_spec *trace, const char *place) {
     setup *s = b->s;
     char inner[PLACE + 16];
@@ -240,6 +240,7 @@ static int add_fn(builder *b, const config_fn *f, const char *name, const char *
     const model_use *m = &s->models[use];
     uint32_t memory = f->memory_mib > 0 ? f->memory_mib : (uint32_t)ceil(m->facts->memory_mib);
     if (check_memory(b, m, memory, f->memory_mib > 0, place) != 0) return -1;
+    if (base_ms <= 0) base_ms = m->base_ms;
     engine_fn *fn = &s->fns[s->n_fns++];
     *fn = (engine_fn){.name = name,
                       .model_name = m->name,
@@ -248,13 +249,13 @@ static int add_fn(builder *b, const config_fn *f, const char *name, const char *
                       .batch_max = f->batch_max,
                       .workers = f->workers,
                       .batch_wait_ns = ns_of_ms(f->batch_wait_ms),
-                      .slo_ns = ns_of_ms(f->slo_multiplier * m->base_ms),
+                      .slo_ns = ns_of_ms(f->slo_multiplier * base_ms),
                       .overhead_ms = m->overhead_ms,
                       .noise = m->noise,
                       .cold_start = m->cold_start,
                       .trace = *trace};
     fn->trace.duration_ns = ns_of_s(b->c->duration_s);
-    for (size_t i = 0; i < b->c->n_report; i++) fn->report_slo_ns[i] = ns_of_ms(b->c->report[i] * m->base_ms);
+    for (size_t i = 0; i < b->c->n_report; i++) fn->report_slo_ns[i] = ns_of_ms(b->c->report[i] * base_ms);
     return 0;
 }
 
@@ -305,21 +306,86 @@ static int add_entry(builder *b, const config_fn *f, const char *place) {
         spec.scale = scale * popularity;
         const char *name = f->count == 1 ? f->name : copy_name(b, f->name, i);
         if (name == NULL) return fail_memory(b);
-        if (add_fn(b, f, name, f->model, &spec, place) != 0) return -1;
+        if (add_fn(b, f, name, f->model, 0, &spec, place) != 0) return -1;
     }
     return 0;
 }
 
-static int add_from(builder *b, const setup_trace *trace, size_t n) {
+/* explicit_of[function of the file]: its entry + 1, or 0 */
+static int find_explicits(const builder *b, const trace_file *file, uint32_t *explicit_of) {
     const config *c = b->c;
-    for (size_t i = 0; i < n; i++) {
-        trace_spec spec = c->from.trace.spec;
-        spec.file = trace->file;
-        spec.index = trace->ranked[i];
-        const char *name = trace_function_at(trace->file, spec.index).name;
-        if (add_fn(b, &c->from, name, c->models[i % c->n_models], &spec, "functions_from") != 0) return -1;
+    for (size_t k = 0; k < c->n_explicits; k++) {
+        char place[PLACE], why[TRACE_ERR_LEN], found[CONFIG_FOUND_LEN];
+        size_t index;
+        snprintf(place, sizeof place, "functions_from.explicit[%zu].select", k);
+        if (trace_select(file, c->explicits[k].select, &index, why) != 0) {
+            snprintf(b->err, CONFIG_ERR_LEN, "%.300s: %.100s: %.500s", c->file, place, why);
+            return -1;
+        }
+        if (explicit_of[index] != 0)
+            return fail(b, place, config_quote(found, c->explicits[k].select),
+                        "a function that no other entry selects");
+        explicit_of[index] = (uint32_t)k + 1;
     }
     return 0;
+}
+
+/* The model whose base latency is nearest to the duration, as a ratio; NULL: error */
+static const char *nearest_model(builder *b, double duration_ms) {
+    const config *c = b->c;
+    const char *best = NULL;
+    double best_ratio = 0;
+    for (size_t i = 0; i < c->n_models; i++) {
+        size_t use = use_model(b, c->models[i], "functions_from.models");
+        if (use == SIZE_MAX) return NULL;
+        double base_ms = b->s->models[use].base_ms;
+        double ratio = base_ms > duration_ms ? base_ms / duration_ms : duration_ms / base_ms;
+        if (best != NULL && ratio >= best_ratio) continue;
+        best = c->models[i];
+        best_ratio = ratio;
+    }
+    return best;
+}
+
+/* The rank-th function of the trace, by the rule or by its entry */
+static int add_by_rule(builder *b, const setup_trace *trace, size_t rank, const config_explicit *own) {
+    const config *c = b->c;
+    config_fn f = c->from;
+    trace_spec spec = c->from.trace.spec;
+    char place[PLACE] = "functions_from";
+    spec.file = trace->file;
+    spec.index = trace->ranked[rank];
+    const trace_function t = trace_function_at(trace->file, spec.index);
+    const char *model = c->models[rank % c->n_models];
+    if (f.memory_mib == 0 && c->memory_from_trace && t.mean_memory_mib > 0)
+        f.memory_mib = t.mean_memory_mib < 1048576 ? (uint32_t)ceil(t.mean_memory_mib) : 1048576;
+    if (own != NULL) {
+        snprintf(place, sizeof place, "functions_from.explicit[%zu]", (size_t)(own - c->explicits));
+        f.model = model = own->model;
+        f.slo_multiplier = own->slo_multiplier;
+        if (own->memory_mib > 0) f.memory_mib = own->memory_mib;
+    } else if (c->from_rule == CONFIG_BY_DURATION && t.mean_duration_ms > 0) {
+        model = nearest_model(b, t.mean_duration_ms);
+        if (model == NULL) return -1;
+    }
+    /* what came from files beside the trace's own is part of its hash, once it matters */
+    const double used[] = {t.mean_duration_ms, t.mean_memory_mib};
+    if (c->from_rule == CONFIG_BY_DURATION || c->memory_from_trace || c->slo_from_duration)
+        b->s->trace_hash = setup_hash_bytes(b->s->trace_hash, used, sizeof used);
+    return add_fn(b, &f, t.name, model, c->slo_from_duration ? t.mean_duration_ms : 0, &spec, place);
+}
+
+static int add_from(builder *b, const setup_trace *trace, size_t n) {
+    if (n == 0) return 0;
+    uint32_t *explicit_of = calloc(trace_n_functions(trace->file), sizeof *explicit_of);
+    if (explicit_of == NULL) return fail_memory(b);
+    int rc = find_explicits(b, trace->file, explicit_of);
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        uint32_t entry = explicit_of[trace->ranked[i]];
+        rc = add_by_rule(b, trace, i, entry > 0 ? &b->c->explicits[entry - 1] : NULL);
+    }
+    free(explicit_of);
+    return rc;
 }
 
 static int compare_names(const void *a, const void *b) {

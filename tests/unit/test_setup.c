@@ -41,9 +41,10 @@ static int make_folder(void **state) {
 }
 
 static int remove_folder(void **state) {
-    static const char *const names[] = {"t.csv", "prices.json"};
+    static const char *const names[] = {"t.csv", "prices.json", "invocations.csv", "durations.csv",
+                                        "memory.csv"};
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[64];
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         unlink(path);
@@ -182,6 +183,39 @@ static void a_traces_functions_come_by_rank(void **state) {
     close_all(&o);
 }
 
+/* Durations of 10 ms, 400 ms, unknown: the nearest of two models, and an entry that says otherwise */
+static void rules_choose_models_memory_and_slo(void **state) {
+    (void)state;
+    opened o;
+    write_file("invocations.csv",
+               "HashOwner,HashApp,HashFunction,Trigger,1\no,a,quick,http,9\no,a,slow,http,8\n"
+               "o,a,unknown,http,7\no,a,mine,http,6\n");
+    write_file(
+        "durations.csv",
+        "HashOwner,HashApp,HashFunction,Average,Count\no,a,quick,10,9\no,a,slow,400,8\no,a,mine,10,6\n");
+    write_file("memory.csv",
+               "HashOwner,HashApp,HashFunction,SampleCount,AverageAllocatedMb\no,a,slow,1,5000.5\n");
+    engine_setup e = open_valid(
+        &o, "functions_from={\"trace\":{\"format\":\"azure2019\",\"path\":\"invocations.csv\"},"
+            "\"models\":[\"vgg16\",\"bert\"],\"rule\":\"duration\",\"memory_from\":\"trace\","
+            "\"slo_from\":\"duration\",\"slo_multiplier\":2,\"explicit\":[{\"select\":\"name:mine\","
+            "\"model\":\"resnet50\",\"memory_mib\":2000,\"slo_multiplier\":5}]}");
+    assert_int_equal(e.n_fns, 6);
+    const engine_fn *f = e.fns + 2;
+    assert_string_equal(f[0].name, "quick");
+    assert_string_equal(f[0].model_name, "bert");
+    assert_string_equal(f[1].model_name, "vgg16");
+    assert_string_equal(f[2].model_name, "vgg16"); /* third by rank, in turn */
+    assert_string_equal(f[3].model_name, "resnet50");
+    assert_int_equal(f[1].memory_mib, 5001);
+    assert_int_equal(f[3].memory_mib, 2000);
+    assert_int_equal(f[0].slo_ns, 20000000);
+    assert_int_equal(f[1].slo_ns, 800000000);
+    assert_int_equal(f[3].slo_ns, 50000000);
+    assert_true(f[2].slo_ns > 0 && f[2].slo_ns != f[1].slo_ns);
+    close_all(&o);
+}
+
 typedef struct {
     const char *set, *place;
 } mistake;
@@ -204,6 +238,18 @@ static void mistakes_are_named(void **state) {
         {"prices=azure",
          "experiments/prices.json: prices: found no price of provider \"azure\", expected one of gcp aws"},
         {"prices=prices.json", "/prices.json: prices[0].usd_per_gpu_hour: found -1"},
+        {"functions_from={\"trace\":{\"format\":\"csv\",\"path\":\"t.csv\"},\"models\":[\"bert\"],"
+         "\"explicit\":"
+         "[{\"select\":\"name:zz\",\"model\":\"bert\"}]}",
+         ": functions_from.explicit[0].select: \"name:zz\" fits 0"},
+        {"functions_from={\"trace\":{\"format\":\"csv\",\"path\":\"t.csv\"},\"models\":[\"bert\"],"
+         "\"explicit\":"
+         "[{\"select\":\"row:1\",\"model\":\"bert\"},{\"select\":\"row:1\",\"model\":\"bert\"}]}",
+         ": functions_from.explicit[1].select: found \"row:1\", expected a function that no other"},
+        {"functions_from={\"trace\":{\"format\":\"csv\",\"path\":\"t.csv\"},\"models\":[\"bert\"],"
+         "\"explicit\":"
+         "[{\"select\":\"row:1\",\"model\":\"bart\"}]}",
+         ": functions_from.explicit[0].model: found the model \"bart\""},
         {"functions_from={\"trace\":{\"format\":\"csv\",\"path\":\"t.csv\"},\"models\":[\"bart\"]}",
          ": functions_from.models: found the model \"bart\""},
     };
@@ -318,6 +364,7 @@ int main(void) {
         cmocka_unit_test(a_device_named_twice_is_one_kind),
         cmocka_unit_test(copies_share_by_popularity),
         cmocka_unit_test(a_traces_functions_come_by_rank),
+        cmocka_unit_test(rules_choose_models_memory_and_slo),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(price_lists_are_checked),
         cmocka_unit_test(shipped_slices_are_derived),
