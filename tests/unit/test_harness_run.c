@@ -88,8 +88,7 @@ static int run(fixture *x, const char *option, const char *only, size_t most, ha
     return rc;
 }
 
-static void run_well(fixture *x, const char *option, const char *only, size_t most,
-                     harness_run_result *r) {
+static void run_well(fixture *x, const char *option, const char *only, size_t most, harness_run_result *r) {
     char err[HARNESS_ERR_LEN];
     if (run(x, option, only, most, r, err)) fail_msg("%s", err);
 }
