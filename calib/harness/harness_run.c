@@ -20,7 +20,7 @@ typedef struct {
     harness_device_info info;
     harness_text info_text;
     char no_mps[HARNESS_ERR_LEN];
-    harness_plan plan;
+    harness_plan plan, whole; /* whole: without `only`, what the trace is compared with */
     harness_journal journal;
     harness_run_result *result;
     double start_s, estimated_s, spent_s;
@@ -164,9 +164,9 @@ static void write_tiers(const run *r, harness_text *t) {
     harness_text_add(t, "  \"tiers\": [");
     for (int tier = 0; tier < HARNESS_TIERS; tier++) {
         size_t planned = 0, done = 0;
-        for (size_t i = 0; i < r->plan.n; i++) {
-            planned += r->plan.items[i].tier == tier;
-            done += r->plan.items[i].tier == tier && is_done(r, &r->plan.items[i].step);
+        for (size_t i = 0; i < r->whole.n; i++) {
+            planned += r->whole.items[i].tier == tier;
+            done += r->whole.items[i].tier == tier && is_done(r, &r->whole.items[i].step);
         }
         harness_text_add(t, "%s{\"tier\": %d, \"planned\": %zu, \"measured\": %zu}", tier ? ", " : "", tier,
                          planned, done);
@@ -214,7 +214,7 @@ static int write_trace(run *r, char err[HARNESS_ERR_LEN]) {
         r->result->measured += (size_t)!failed;
     }
     write_head(r, &t);
-    harness_text_add(&t, "  \"planned\": %zu,\n  \"measured\": %zu,\n", r->plan.n, r->result->measured);
+    harness_text_add(&t, "  \"planned\": %zu,\n  \"measured\": %zu,\n", r->whole.n, r->result->measured);
     write_tiers(r, &t);
     harness_text_add(&t, "  \"checks\": ");
     harness_check_write((const harness_json *const *)r->journal.records, r->journal.n, &t);
@@ -231,7 +231,10 @@ static int write_trace(run *r, char err[HARNESS_ERR_LEN]) {
 static int run_all(run *r, char err[HARNESS_ERR_LEN]) {
     harness_plan_options all = {.step_s = r->o->step_s, .setup_s = HARNESS_SETUP_S, .only = r->o->only};
     if (describe(r, err)) return -1;
-    if (harness_plan_make(&r->plan, &r->info, r->w, &all)) {
+    harness_plan_options unlimited = all;
+    unlimited.only = NULL;
+    if (harness_plan_make(&r->plan, &r->info, r->w, &all) ||
+        harness_plan_make(&r->whole, &r->info, r->w, &unlimited)) {
         snprintf(err, HARNESS_ERR_LEN, "out of memory");
         return -1;
     }
@@ -256,6 +259,7 @@ int harness_run(const harness_run_options *o, const harness_workloads *w, harnes
     int rc = run_all(&r, err);
     harness_journal_close(&r.journal);
     harness_plan_free(&r.plan);
+    harness_plan_free(&r.whole);
     harness_text_free(&r.info_text);
     /* A signal that stopped the run has done its work: it must not kill us after the trace is written. */
     for (struct timespec none = {0, 0}; result->stopped && sigtimedwait(&stop, NULL, &none) > 0;) {
