@@ -1,4 +1,31 @@
-/* rapp_best.c - the kind `best`. */
+/* rapp_best.c - the kind `best`: what is known of the machine first, what remains is learned.
+ *
+ * Physics (the data are RaPP's: KontonGu/RaPP; the runtime is HAS-GPU's, arXiv 2505.01968):
+ *   latency(batch, SM, quota) = max( G(batch, SM), f(quota) )
+ * G is the kernels' time on the GPU, which no quota meters; f the time in which they can be launched, as the token
+ * runtime lets a pod launch for quota * 40 ms of every 40 ms, less a guard of 1 ms.
+ *
+ * A DNN that was measured. G is free at each (batch, SM), f at each quota, by least absolute deviation; all
+ * launch-bound points of a quota share one f, all GPU-bound points of a (batch, SM) one G, so that medians do away with
+ * noise (rapp_best_separate.c). What this leaves is structured: a DNN was profiled in several sessions in which
+ * launching took differently long, and the crossover is not sharp. A Gaussian process smooths it (rapp_best_smooth.c).
+ * Only the resulting surface is kept. Its cv is what 68 % of the errors were below at one point in five, held out.
+ *
+ * A DNN of which only the prior is known (rapp_best_prior.c).
+ *   f: the prior's five latencies; between them linear in ln(quota); at 10 % and where G hides it, the usual shape.
+ *   G: GMACs times what the kind of operators costs (kriged over other DNNs), corrected where the prior shows G itself
+ *      (rapp_best_krige.c).
+ *   Trees learn ln(measured / max(G, f)) from other DNNs, with G of those as if they had been unknown, too. Features:
+ *      the place; G, f and the operators' sum against each other and against the latency at quota 100 %; the steps
+ *      between the five latencies; these against the ms that a window leaves for launching; operators and GMACs per ms
+ *      of latency; the eleven descriptors. As a prior is one noisy session, each training row sees one of up to nine
+ *      variants of it, from neighbouring SM shares.
+ *   At last, the five known latencies correct what is predicted near them.
+ *   Its cv is what 68 % of the errors were below at DNNs left out, in three parts, by quota.
+ *
+ * What limits a prediction from a prior: the five latencies come from one session. Those of other sessions of the same
+ * DNN and quota differ from their median by 4 to 5 % (mean), for a few DNNs by 40 %, and nothing in a prior tells.
+ */
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
