@@ -283,7 +283,7 @@ refuse 'found no policy' policy test
 refuse 'found "hass"' policy test hass
 refuse "--configs: found '0'" policy test has --configs 0
 refuse "--show: found 'x'" policy test has --show x
-refuse 'found no benchmark' bench
+refuse 'found no command, expected replay or trace' bench
 refuse "found 'speed'" bench speed
 refuse "--functions: found '0'" bench replay --functions 0
 refuse "--threads: found '1e3'" bench replay --threads 1e3
@@ -486,7 +486,21 @@ trace ':2:14: found "-2"' azure2019 'HashOwner,HashApp,HashFunction,Trigger,1,2\
 trace ':2:14: found "9999' azure2019 'HashOwner,HashApp,HashFunction,Trigger,1,2\na,b,c,http,1,99999999999999999999\n'
 trace ':2:5: found "x"' azure2021 'app,func,end_timestamp,duration\na,b,x,1\n'
 trace ':2:7: found "-1"' azure2021 'app,func,end_timestamp,duration\na,b,1,-1\n'
+trace ':3:1: found "-2"' seconds 'requests\n1\n-2\n'
+trace ':2:1: found "yesterday"' azure-llm2023 'TIMESTAMP,ContextTokens,GeneratedTokens\nyesterday,1,2\n'
+trace ':2:5: found "1.5"' csv 'time_s,function,size\n1,a,1.5\n'
+trace ': found no durations file' invitro 'HashOwner,HashApp,HashFunction,Trigger,1\no,a,f,http,1\n'
+trace ':1:1: found "time_s,f"' packed 'time_s,function\n1,a\n'
+trace ': found a damaged gzip stream' csv '\037\213\010 is how gzip begins\n'
+trace ': found the end of the file inside a zstd' csv '\050\265\057\375\004'
+refuse 'trace.csv: found the end' trace import trace.csv -o made.packed
 printf 'time_s,function\n1,a\n2,b\n' >trace.csv
+refuse 'found no output' trace import trace.csv
+refuse 'found no trace file' trace import -o made.packed
+refuse 'functions is 3, expected 1 to 2' trace sample trace.csv -n 3 -o made.packed
+refuse 'nowhere/made.packed: found No such file' trace import trace.csv -o nowhere/made.packed
+refuse "--like: found 'google'" trace generate -o made --like google
+refuse "--repeat: found '0'" bench trace --repeat 0
 from='{"trace": {"format": "csv", "path": "trace.csv"}, "models": ["resnet51"]}'
 config 'good.json: functions_from.models: found the model "resnet51"' "functions_from=$from"
 config 'good.json: functions[0].trace.select: "rank:3": found "3"' \
