@@ -83,8 +83,8 @@ int cli_trace_flush(const char *name) {
     return CLI_FAILED;
 }
 
-int cli_trace_provenance(char *text, size_t size, const trace_file *file, const char *path, const char *how,
-                         char *err) {
+int cli_trace_provenance(char *text, size_t size, const trace_file *file, const char *how, char *err) {
+    const char *path = trace_path_of(file);
     enum { PIECE = 1 << 16 };
     uint64_t bytes = 0;
     unsigned long crc = crc32(0, NULL, 0);

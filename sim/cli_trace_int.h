@@ -33,8 +33,7 @@ int cli_trace_parse(cli_trace_args *args, const struct argp_option *options, con
 void cli_trace_print_defects(const trace_file *file, int all);
 /* CLI_OK, or CLI_FAILED and a message: whether standard output took everything. */
 int cli_trace_flush(const char *name);
-/* What a packed file says of its origin: name, format, bytes and CRC-32 of path. */
-int cli_trace_provenance(char *text, size_t size, const trace_file *file, const char *path, const char *how,
-                         char *err);
+/* What a packed file says of its origin: name, format, bytes and CRC-32 of the file that was opened. */
+int cli_trace_provenance(char *text, size_t size, const trace_file *file, const char *how, char *err);
 
 #endif

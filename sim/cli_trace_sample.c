@@ -70,7 +70,7 @@ static int sample(const cli_trace_args *args, char *err) {
     if (!rc && n <= trace_n_functions(file)) chosen = malloc((n + 1) * sizeof *chosen);
     snprintf(how, sizeof how, "sample (%zu functions, seed %llu)", n, (unsigned long long)args->seed);
     if (!rc) rc = trace_subset_choose(file, n, args->seed, chosen, &subset, err);
-    if (!rc) rc = cli_trace_provenance(provenance, sizeof provenance, file, args->path, how, err);
+    if (!rc) rc = cli_trace_provenance(provenance, sizeof provenance, file, how, err);
     if (!rc) rc = trace_packed_write(file, chosen, n, provenance, args->output, &size, err);
     if (!rc && args->json) print_json(&subset, n, trace_n_functions(file));
     if (!rc && !args->json) print_text(args->output, &subset, n, trace_n_functions(file));

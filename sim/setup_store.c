@@ -200,7 +200,8 @@ int setup_store_trace(setup_store *store, const char *format, const char *path, 
         fail_memory(path, err);
         goto fail;
     }
-    if (trace_open(&t->file, format, path, err) != 0 || hash_file(path, &t->hash, err) != 0) goto fail;
+    if (trace_open(&t->file, format, path, err) != 0 || hash_file(trace_path_of(t->file), &t->hash, err) != 0)
+        goto fail;
     if ((t->ranked = rank_functions(t->file)) == NULL) {
         fail_memory(path, err);
         goto fail;

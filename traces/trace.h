@@ -116,6 +116,7 @@ size_t trace_n_functions(const trace_file *file);
 /* valid while the file is open; index < trace_n_functions */
 trace_function trace_function_at(const trace_file *file, size_t index);
 trace_defects trace_defects_of(const trace_file *file);
+const char *trace_path_of(const trace_file *file);     /* the file itself, where a folder was opened */
 uint64_t trace_input_bytes_of(const trace_file *file); /* that were read, unpacked, of all files joined */
 int64_t trace_span_ns(const trace_file *file);         /* end of the last minute, or of the last arrival */
 

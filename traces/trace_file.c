@@ -168,15 +168,13 @@ int trace_open(trace_file **out, const char *format, const char *path, char err[
     *out = NULL;
     if (check_format(format, err)) return -1;
     trace_file *file = calloc(1, sizeof *file);
-    char *inside = NULL;
     int rc = file ? 0 : trace_fail(err, "out of memory");
-    if (!rc && format && !strcmp(format, "invitro") && is_folder(path)) {
-        rc = (inside = trace_path_in(path, "invocations.csv")) ? 0 : trace_fail(err, "out of memory");
-        path = inside;
+    if (!rc) {
+        bool is_inside = format && !strcmp(format, "invitro") && is_folder(path);
+        file->path = is_inside ? trace_path_in(path, "invocations.csv") : strdup(path);
+        rc = file->path ? read_any(file, format, file->path, err) : trace_fail(err, "out of memory");
     }
-    if (!rc) rc = read_any(file, format, path, err);
     if (!rc) rc = rank_functions(file, err);
-    free(inside);
     if (rc)
         trace_close(file);
     else
@@ -191,6 +189,7 @@ void trace_close(trace_file *file) {
     free(file->by_rank);
     free(file->bytes);
     free(file->provenance);
+    free(file->path);
     if (file->map) munmap(file->map, file->map_size);
     free(file);
 }
@@ -214,6 +213,10 @@ trace_function trace_function_at(const trace_file *file, size_t index) {
 
 trace_defects trace_defects_of(const trace_file *file) {
     return file->defects;
+}
+
+const char *trace_path_of(const trace_file *file) {
+    return file->path;
 }
 
 uint64_t trace_input_bytes_of(const trace_file *file) {

@@ -98,6 +98,7 @@ typedef struct {
  * its size. Mostly 3 to 5 bytes, at most 8, for the time; 1 or 2 for the size. The same bytes are the packed
  * format's (trace_packed.h), mapped and never copied. */
 struct trace_file {
+    char *path;
     const char *format;
     bool is_guessed; /* the format, by the header line */
     trace_names keys;
