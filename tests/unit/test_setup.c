@@ -214,9 +214,9 @@ static void rules_choose_models_memory_and_slo(void **state) {
     assert_int_equal(f[3].slo_ns, 50000000);
     assert_true(f[2].slo_ns > 0 && f[2].slo_ns != f[1].slo_ns);
     close_all(&o);
-    e = open_valid(
-        &o, "functions_from={\"trace\":{\"format\":\"invitro\",\"path\":\".\"},\"models\":[\"bert\"]}");
-    assert_int_equal(e.n_fns, 6); /* the folder itself */
+    e = open_valid(&o, "functions_from={\"trace\":{\"format\":\"invitro\",\"path\":\"invocations.csv\"},"
+                       "\"models\":[\"bert\"]}");
+    assert_int_equal(e.n_fns, 6);
     close_all(&o);
 }
 
