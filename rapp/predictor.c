@@ -1,8 +1,10 @@
-/* predictor.c - the predictor `table`: what the calibration says, under either runtime. */
+/* predictor.c - every predictor says how long a batch takes; from there one way leads on, by runtime. */
 #include "predictor.h"
 
 #include <math.h>
 #include <string.h>
+
+#include "predictor_int.h"
 
 static const double WINDOW_MS = 40.0; /* of both runtimes (design, "The GPU model") */
 
@@ -34,27 +36,41 @@ static double metered_ms(double gpu_ms, uint32_t quota_pct) {
     return (gap * early + budget * late) / WINDOW_MS;
 }
 
-static double table_latency_ms(predict_runtime runtime, const calib_model *m, uint32_t batch, uint32_t sm_pct,
-                               uint32_t quota_pct) {
+double predictor_batch_ms(const predictor *p, const predict_dnn *d, uint32_t batch, uint32_t sm_pct,
+                          uint32_t quota_pct) {
     if (!known(batch, sm_pct, quota_pct)) return -1;
-    if (runtime == PREDICT_TOKEN) return calib_latency_ms(m, batch, sm_pct, quota_pct);
-    return metered_ms(calib_gpu_ms(m, batch, sm_pct), quota_pct);
+    if (p->runtime == PREDICT_METERED) quota_pct = 100;
+    if (p->trained) {
+        double ms = predictor_trained_ms(p->trained, d->calibrated, batch, sm_pct, quota_pct);
+        return ms < 0 ? -1 : d->factor * ms;
+    }
+    const calib_model *m = p->is_oracle ? d->truth : d->calibrated;
+    return d->factor * (p->runtime == PREDICT_METERED ? calib_gpu_ms(m, batch, sm_pct)
+                                                      : calib_latency_ms(m, batch, sm_pct, quota_pct));
+}
+
+double predictor_latency_ms(const predictor *p, const predict_dnn *d, uint32_t batch, uint32_t sm_pct,
+                            uint32_t quota_pct) {
+    double ms = predictor_batch_ms(p, d, batch, sm_pct, quota_pct);
+    return ms < 0 || p->runtime == PREDICT_TOKEN ? ms : metered_ms(ms, quota_pct);
 }
 
 /* A pod that is never idle uses its whole budget under `metered`; under `token` batches follow each other. */
-static double table_throughput_rps(predict_runtime runtime, const calib_model *m, uint32_t batch,
-                                   uint32_t sm_pct, uint32_t quota_pct) {
-    if (!known(batch, sm_pct, quota_pct)) return -1;
-    if (runtime == PREDICT_TOKEN) return batch * 1000.0 / calib_latency_ms(m, batch, sm_pct, quota_pct);
-    return batch * 1000.0 * (quota_pct / 100.0) / calib_gpu_ms(m, batch, sm_pct);
+double predictor_throughput_rps(const predictor *p, const predict_dnn *d, uint32_t batch, uint32_t sm_pct,
+                                uint32_t quota_pct) {
+    double ms = predictor_batch_ms(p, d, batch, sm_pct, quota_pct);
+    if (ms < 0) return -1;
+    if (p->runtime == PREDICT_TOKEN) return batch * 1000.0 / ms;
+    return batch * 1000.0 * (quota_pct / 100.0) / ms;
 }
 
 int predictor_find(predictor *out, const char *name, predict_runtime runtime) {
-    if (strcmp(name, "table") != 0) return -1;
-    *out = (predictor){"table", runtime, table_latency_ms, table_throughput_rps};
+    int is_oracle = strcmp(name, "oracle") == 0;
+    if (!is_oracle && strcmp(name, "table") != 0) return -1;
+    *out = (predictor){.name = is_oracle ? "oracle" : "table", .runtime = runtime, .is_oracle = is_oracle};
     return 0;
 }
 
 const char *predictor_names(void) {
-    return "table";
+    return "table, oracle";
 }

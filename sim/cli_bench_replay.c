@@ -153,7 +153,7 @@ static int measure_config(const bench_args *a, const config *c, bench_figures *o
     if (!store) snprintf(err, CONFIG_ERR_LEN, "out of memory");
     if (!store || find_policy(c, a->policy, &policy, err) || setup_open(&s, store, c, err)) goto out;
     engine_setup run;
-    setup_engine(s, policy, c->seeds[0], &run);
+    if (setup_engine(s, policy, c->seeds[0], &run, err)) goto out;
     for (size_t i = 0; i < a->repeat; i++)
         if (measure_once(a, &run, i, out, err)) goto out;
     cli_bench_sort(out->wall_s, a->repeat);

@@ -29,6 +29,7 @@ static void table_free(compare_table *t) {
         free(g->mode);
         free(g->billing);
         free(g->grid);
+        free(g->rest);
         free(g->runs);
     }
     free(t->groups);
@@ -47,7 +48,7 @@ static void *grown(void *items, size_t n, size_t size) {
     return realloc(items, (n ? 2 * n : 1) * size);
 }
 
-enum { LABEL, POLICY, MODE, BILLING, GRID, SEED, REQUESTS, FIRST_METRIC };
+enum { LABEL, POLICY, MODE, BILLING, GRID, REST, MODEL_ERROR, SEED, REQUESTS, FIRST_METRIC };
 
 static compare_group *add_group(compare_table *t, sqlite3_stmt *stmt) {
     compare_group *groups = grown(t->groups, t->n_groups, sizeof *groups);
@@ -58,8 +59,10 @@ static compare_group *add_group(compare_table *t, sqlite3_stmt *stmt) {
                          .policy = column_copy(stmt, POLICY),
                          .mode = column_copy(stmt, MODE),
                          .billing = column_copy(stmt, BILLING),
-                         .grid = column_copy(stmt, GRID)};
-    return g->label && g->policy && g->mode && g->billing && g->grid ? g : NULL;
+                         .grid = column_copy(stmt, GRID),
+                         .rest = column_copy(stmt, REST),
+                         .model_error = sqlite3_column_double(stmt, MODEL_ERROR)};
+    return g->label && g->policy && g->mode && g->billing && g->grid && g->rest ? g : NULL;
 }
 
 /* Rows come sorted: a new group begins where label or grid change. */
@@ -103,7 +106,10 @@ static int add_run(compare_table *t, sqlite3_stmt *stmt, const char *path, char 
 
 static int load_runs(compare_table *t, sqlite3 *db, const char *path, char err[COMPARE_ERR_LEN]) {
     char sql[1024];
-    int n = snprintf(sql, sizeof sql, "SELECT label, policy, mode, billing, grid, seed, requests");
+    int n = snprintf(sql, sizeof sql,
+                     "SELECT label, policy, mode, billing, grid,"
+                     " CASE WHEN json_valid(grid) THEN json_remove(grid, '$.model_error') ELSE grid END,"
+                     " model_error, seed, requests");
     for (int m = 0; m < COMPARE_METRICS; m++)
         n += snprintf(sql + n, sizeof sql - (size_t)n, ", %s", compare_metrics[m].key);
     snprintf(sql + n, sizeof sql - (size_t)n,
@@ -158,6 +164,7 @@ static int compute_means(compare_table *t, const char *path, char err[COMPARE_ER
         for (int m = 0; m < COMPARE_METRICS; m++) {
             size_t n = present_values(g, m, values);
             g->means[m] = stats_mean(values, n);
+            if (g->model_error > 0) g->means[m] = stats_of_one(g->means[m]);
         }
         free(values);
     }
@@ -235,6 +242,7 @@ compare_ratio compare_int_ratio(const compare_group *group, const compare_group 
     x = calloc(group->n_runs, sizeof *x);
     size_t n = y && x ? pair_values(group, base, metric, y, x, &requests) : 0;
     out.known = y && x && stats_ratio(y, x, n, &out.value) == 0;
+    if (group->model_error > 0) out.value = stats_of_one(out.value);
     if (!y || !x)
         snprintf(out.note, sizeof out.note, "n/a (out of memory)");
     else if (n == 0)
@@ -246,6 +254,25 @@ compare_ratio compare_int_ratio(const compare_group *group, const compare_group 
     free(y);
     free(x);
     return out;
+}
+
+/* The group itself, or its policy's at the same grid point but for model_error; NULL: all as calibrated. */
+static const compare_group *drawn_group(const compare_table *t, const compare_group *g) {
+    if (g->model_error > 0) return g;
+    for (size_t i = 0; i < t->n_groups; i++) {
+        const compare_group *other = &t->groups[i];
+        if (other->model_error > 0 && strcmp(other->label, g->label) == 0 &&
+            strcmp(other->rest, g->rest) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+int compare_int_within_error(const compare_table *t, const compare_group *group, int metric) {
+    const compare_group *drawn = drawn_group(t, group);
+    if (!drawn) return -1;
+    compare_ratio r = compare_int_ratio(drawn, compare_int_baseline(t, drawn), metric);
+    return !r.known || r.value.n < 2 ? -1 : r.value.lo <= 1 && r.value.hi >= 1;
 }
 
 int compare_print(const char *db_path, const char *baseline, compare_format format, FILE *out,

@@ -6,9 +6,15 @@
  * cost_per_1k_usd = 1000 cost / arrivals; the latency quantiles are those of all functions' merged histogram.
  * A quotient with nothing below prints as "n/a (0 of N ...)".
  *
+ * Where the truth is drawn from the calibration's uncertainty (config "model_error"), each seed is another GPU that
+ * the calibration may be of, and only one is real: the intervals are then those of one more draw, which do not shrink
+ * as seeds are added. A ratio whose interval covers 1 is marked "~", and so is the ratio of the same policies as
+ * calibrated, if the database has both: it is within the model's error.
+ *
  * JSON: {"experiment", "question", "baseline", "policies": [{"label", "name", "mode", "billing", "grid",
- * "runs", METRIC: {"mean", "lo", "hi", "n"}...}], "ratios": [{"label", "baseline", "grid", "metric", "ratio":
- * {"mean", "lo", "hi", "n"} or null, and then "note"}]}; lo and hi are null with fewer than two runs.
+ * "model_error", "runs", METRIC: {"mean", "lo", "hi", "n"}...}], "ratios": [{"label", "baseline", "grid", "metric", "ratio":
+ * {"mean", "lo", "hi", "n"} or null, and then "note", "within_model_error": true, false, or null where no truth
+ * is drawn}]}; lo and hi are null with fewer than two runs.
  *
  * Errors: -1 and one line in err: a missing or foreign file, another schema version, no run, an unknown
  * baseline, two runs of one policy with the same seed. The file is never changed and none is created.

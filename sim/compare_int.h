@@ -23,7 +23,9 @@ typedef struct {
 
 typedef struct { /* one policy at one grid point */
     char *label, *policy, *mode, *billing, *grid;
-    compare_run *runs; /* by seed */
+    char *rest;         /* its grid point without model_error */
+    double model_error; /* > 0: intervals are those of one more draw of the truth */
+    compare_run *runs;  /* by seed */
     size_t n_runs;
     stats_interval means[COMPARE_METRICS]; /* over the runs that have a value */
 } compare_group;
@@ -45,6 +47,10 @@ typedef struct {
 /* The baseline's group at the same grid point; NULL: there is none. */
 const compare_group *compare_int_baseline(const compare_table *table, const compare_group *of);
 compare_ratio compare_int_ratio(const compare_group *group, const compare_group *base, int metric);
+
+/* Whether the ratio to the baseline can be told from 1 once the model may be off: 1 no, it is within the model's error;
+ * 0 yes; -1 unknown, because the group's policy has no runs with a drawn truth at this grid point. */
+int compare_int_within_error(const compare_table *table, const compare_group *group, int metric);
 
 void compare_int_text(const compare_table *table, FILE *out);
 int compare_int_json(const compare_table *table, FILE *out); /* -1: out of memory */

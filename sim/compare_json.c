@@ -35,6 +35,7 @@ static void add_policy(cJSON *policies, const compare_group *g) {
     cJSON_AddStringToObject(object, "mode", g->mode);
     cJSON_AddStringToObject(object, "billing", g->billing);
     add_grid(object, g->grid);
+    cJSON_AddNumberToObject(object, "model_error", g->model_error);
     cJSON_AddNumberToObject(object, "runs", (double)g->n_runs);
     for (int m = 0; m < COMPARE_METRICS; m++) add_interval(object, compare_metrics[m].key, &g->means[m]);
     cJSON_AddItemToArray(policies, object);
@@ -53,6 +54,11 @@ static void add_ratio(cJSON *ratios, const compare_table *t, const compare_group
         cJSON_AddNullToObject(object, "ratio");
         cJSON_AddStringToObject(object, "note", ratio.note);
     }
+    int within = compare_int_within_error(t, g, metric);
+    if (within < 0)
+        cJSON_AddNullToObject(object, "within_model_error");
+    else
+        cJSON_AddBoolToObject(object, "within_model_error", within);
     cJSON_AddItemToArray(ratios, object);
 }
 

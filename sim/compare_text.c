@@ -47,8 +47,8 @@ static cell mean_cell(const compare_group *g, int metric) {
     return c;
 }
 
-static cell ratio_cell(const compare_group *g, const compare_group *base, int metric) {
-    compare_ratio r = compare_int_ratio(g, base, metric);
+static cell ratio_cell(const compare_table *t, const compare_group *g, int metric) {
+    compare_ratio r = compare_int_ratio(g, compare_int_baseline(t, g), metric);
     cell c;
     int places = decimals_for(&r.value, 5);
     if (!r.known)
@@ -56,8 +56,8 @@ static cell ratio_cell(const compare_group *g, const compare_group *base, int me
     else if (r.value.n < 2)
         snprintf(c.text, CELL_LEN, "%.*f", places, r.value.mean);
     else
-        snprintf(c.text, CELL_LEN, "%.*f [%.*f, %.*f]", places, r.value.mean, places, r.value.lo, places,
-                 r.value.hi);
+        snprintf(c.text, CELL_LEN, "%.*f [%.*f, %.*f]%s", places, r.value.mean, places, r.value.lo, places,
+                 r.value.hi, compare_int_within_error(t, g, metric) == 1 ? " ~" : "");
     return c;
 }
 
@@ -108,7 +108,7 @@ static void fill_means(const compare_group *g, cell *column) {
 
 static void fill_ratios(const compare_table *t, const compare_group *g, cell *column) {
     column[0] = label_cell(g->label, t->baseline);
-    for (int m = 0; m < COMPARE_METRICS; m++) column[m + 1] = ratio_cell(g, compare_int_baseline(t, g), m);
+    for (int m = 0; m < COMPARE_METRICS; m++) column[m + 1] = ratio_cell(t, g, m);
 }
 
 static int widest(const cell *column, size_t n_lines) {
@@ -168,6 +168,12 @@ static size_t most_runs(const compare_table *t) {
     return most;
 }
 
+static int has_drawn(const compare_table *t) {
+    for (size_t i = 0; i < t->n_groups; i++)
+        if (t->groups[i].model_error > 0) return 1;
+    return 0;
+}
+
 static void print_meaning(const compare_table *t, FILE *out) {
     if (most_runs(t) < 2)
         fprintf(out, "\nOne run each: no confidence intervals; run more seeds for those.\n");
@@ -177,6 +183,12 @@ static void print_meaning(const compare_table *t, FILE *out) {
     fprintf(out, "GPU time allocated = SM share x time quota of every pod, summed over its life. Latencies "
                  "are of the\n"
                  "requests that were served; cost and violations count all that arrived.\n");
+    if (!has_drawn(t)) return;
+    fprintf(
+        out,
+        "model_error: each seed draws its GPUs from the calibration's uncertainty. One of them may be real,\n"
+        "so intervals are those of one more draw, model and chance together; more seeds do not narrow "
+        "them.\n");
 }
 
 static int has_ratios(const compare_table *t) {
@@ -202,4 +214,6 @@ void compare_int_text(const compare_table *t, FILE *out) {
     fprintf(out, "\nRatios to %s, paired by seed%s:\n", t->baseline,
             most_runs(t) < 2 ? "" : ", with 95 % confidence intervals");
     print_tables(t, 1, out);
+    if (has_drawn(t))
+        fprintf(out, "\n~ within the model's error: with the GPUs drawn, the interval covers 1.\n");
 }

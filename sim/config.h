@@ -70,11 +70,18 @@ typedef struct {
 } config_gpus;
 
 typedef struct {
+    const char *name;   /* "table", "oracle", or a kind of rapp.h */
+    const char *model;  /* a trained one's file; NULL: table or oracle */
+    const char *priors; /* a folder for rapp_data_open; NULL: none */
+} config_predictor;
+
+typedef struct {
     const char *name, *label; /* label: unique; the name, or name:mode where two share it */
     const pol_ops *ops;
     const plugin *from; /* NULL: built in */
     pol_mode mode;
-    const char *predictor, *billing;
+    config_predictor predictor;
+    const char *billing;
     engine_billing bill;
     engine_runtime runtime; /* the cluster's, or by mode */
     int oversubscribe;
@@ -99,6 +106,7 @@ typedef struct {
     const char *slo_device; /* as config_gpus.device */
     int slo_device_is_file;
     double slo_multiplier;
+    double model_error; /* 0: the truth is as calibrated */
     double report[ENGINE_MULTIPLIERS_MAX];
     size_t n_report;
     config_fn *fns;

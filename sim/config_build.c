@@ -48,8 +48,8 @@ static int choice(const cJSON *object, const char *key, const char *choices) {
     return s == NULL ? 0 : config_choice_index(choices, s);
 }
 
-/* The file as seen from the config's folder; it must be there, and regular */
-static const char *file_of(builder *b, const char *name, const char *place) {
+/* A path as seen from the config's folder; it belongs to the config */
+static const char *path_of(builder *b, const char *name) {
     config *c = b->c;
     const char *slash = strrchr(c->file, '/');
     size_t folder = slash == NULL || *name == '/' ? 0 : (size_t)(slash - c->file) + 1, n = strlen(name);
@@ -63,8 +63,15 @@ static const char *file_of(builder *b, const char *name, const char *place) {
     memcpy(path, c->file, folder);
     memcpy(path + folder, name, n + 1);
     c->paths[c->n_paths++] = path;
+    return path;
+}
+
+/* It must be there, and regular */
+static const char *file_of(builder *b, const char *name, const char *place) {
     struct stat st;
     char quoted[CONFIG_FOUND_LEN], found[2 * CONFIG_FOUND_LEN];
+    const char *path = path_of(b, name);
+    if (path == NULL) return NULL;
     if (stat(path, &st) != 0)
         snprintf(found, sizeof found, "%s: %s", config_quote(quoted, path), strerror(errno));
     else if (!S_ISREG(st.st_mode))
@@ -73,6 +80,19 @@ static const char *file_of(builder *b, const char *name, const char *place) {
     else
         return path;
     fail(b, place, found, "a file, by its path from the config's folder");
+    return NULL;
+}
+
+static const char *folder_of(builder *b, const char *name, const char *place) {
+    struct stat st;
+    char quoted[CONFIG_FOUND_LEN], found[2 * CONFIG_FOUND_LEN];
+    const char *path = path_of(b, name);
+    if (path == NULL) return NULL;
+    int failed = stat(path, &st);
+    if (!failed && S_ISDIR(st.st_mode)) return path;
+    snprintf(found, sizeof found, "%s: %s", config_quote(quoted, path),
+             failed ? strerror(errno) : "no directory");
+    fail(b, place, found, "a folder, by its path from the config's folder");
     return NULL;
 }
 
@@ -345,21 +365,57 @@ static void build_runtime(config_policy *p, const cJSON *cluster) {
         is_token && (oversubscribe == NULL ? p->mode == POL_ARTIFACT : cJSON_IsTrue(oversubscribe));
 }
 
+static int is_trained_kind(const char *name) {
+    return rapp_kind_help(name) != NULL;
+}
+
+/* What a trained predictor needs, and another must not have; its file is opened by the setup */
+static int build_trained(builder *b, config_predictor *p, const cJSON *item, const char *place) {
+    char inner[PLACE];
+    const char *model = string(item, "model"), *priors = string(item, "priors");
+    snprintf(inner, sizeof inner, "%.180s.model", place);
+    p->model = file_of(b, model, inner);
+    if (p->model == NULL) return -1;
+    snprintf(inner, sizeof inner, "%.180s.priors", place);
+    p->priors = priors == NULL ? NULL : folder_of(b, priors, inner);
+    return priors != NULL && p->priors == NULL ? -1 : 0;
+}
+
+/* `table` may be trained, too: then it has a file */
+static int build_predictor(builder *b, config_predictor *p, const cJSON *item, const char *place) {
+    char inner[PLACE], expected[300], quoted[CONFIG_FOUND_LEN];
+    predictor unused;
+    *p = (config_predictor){.name = cJSON_IsString(item) ? item->valuestring : string(item, "name")};
+    int has_model = get(item, "model") != NULL,
+        is_plain = predictor_find(&unused, p->name, PREDICT_METERED) == 0;
+    snprintf(inner, sizeof inner, "%.180s%s", place, cJSON_IsString(item) ? "" : ".name");
+    if (has_model && is_trained_kind(p->name)) return build_trained(b, p, item, place);
+    if (has_model)
+        return fail(b, inner, config_quote(quoted, p->name), "the kind of the trained model (`hassim rapp`)");
+    if (get(item, "priors") != NULL) {
+        snprintf(inner, sizeof inner, "%.180s.priors", place);
+        return fail(b, inner, "priors without a model", "a trained predictor's file in \"model\"");
+    }
+    if (is_plain) return 0;
+    snprintf(expected, sizeof expected, "{\"name\": \"%.40s\", \"model\": FILE} (hassim rapp train)",
+             p->name);
+    if (is_trained_kind(p->name)) return fail(b, inner, config_quote(quoted, p->name), expected);
+    snprintf(expected, sizeof expected, "one of: %.60s; or a trained one, {\"name\": KIND, \"model\": FILE}",
+             predictor_names());
+    return fail(b, inner, config_quote(quoted, p->name), expected);
+}
+
 static int build_policy(builder *b, config_policy *p, cJSON *entry, const char *place) {
     const cJSON *root = b->c->root;
-    char inner[PLACE], expected[PLACE], quoted[CONFIG_FOUND_LEN];
+    char inner[PLACE];
     p->name = string(entry, "name");
     p->ops = plugin_policy_find(b->plugins, p->name);
     p->from = plugin_of(b->plugins, p->ops);
     snprintf(inner, sizeof inner, "%.180s.name", place);
     if (p->ops == NULL) return fail_policy(b, inner, p->name);
     p->mode = choice(entry, "mode", "corrected|artifact") == 0 ? POL_CORRECTED : POL_ARTIFACT;
-    p->predictor = string(entry, "predictor");
-    predictor unused;
     snprintf(inner, sizeof inner, "%.180s.predictor", place);
-    snprintf(expected, sizeof expected, "one of: %.150s", predictor_names());
-    if (predictor_find(&unused, p->predictor, PREDICT_METERED) != 0)
-        return fail(b, inner, config_quote(quoted, p->predictor), expected);
+    if (build_predictor(b, &p->predictor, get(entry, "predictor"), inner) != 0) return -1;
     p->billing = string(entry, "billing");
     if (p->billing == NULL) p->billing = p->ops->billing;
     p->bill = (engine_billing)config_choice_index("share|whole-gpu|slice", p->billing);
@@ -454,6 +510,7 @@ static int build_top(builder *b, const cJSON *root) {
     c->order = choice(root, "engine", "islands|global") == 0 ? ENGINE_ISLANDS : ENGINE_GLOBAL;
     c->threads = count(root, "threads");
     c->slo_multiplier = number(root, "slo_multiplier", 0);
+    c->model_error = number(root, "model_error", 0);
     c->actions_max = count(root, "actions_max");
     c->record_requests = cJSON_IsTrue(get(root, "record_requests"));
     return build_seeds(b, get(root, "seeds"));

@@ -42,6 +42,9 @@ static const config_key keys[] = {
     {"cluster.metrics.scrape_s", CONFIG_NUMBER, 0.001, 86400, NULL, "(each policy's own)", "s", NULL,
      "period of the monitoring system"},
     {"cluster.metrics.phase_s", CONFIG_NUMBER, 0, 86400, NULL, "0", "s", NULL, "first scrape"},
+    {"model_error", CONFIG_NUMBER, 0, 10, NULL, "0", "", NULL,
+     "0: GPUs are as calibrated; else each seed draws them from so many times the calibration's uncertainty, "
+     "while policies still know the calibration"},
     {"prices", CONFIG_STRING, 0, 0, NULL, "\"gcp\"", "", NULL,
      "a provider of the shipped price list, or FILE.json, or FILE.json#PROVIDER"},
     {"slo_device", CONFIG_STRING, 0, 0, NULL, "(the first of cluster.gpus)", "", NULL,
@@ -130,8 +133,14 @@ static const config_key keys[] = {
      "the idea, or what the published code does"},
     {"policies[].label", CONFIG_STRING, 0, 0, NULL, "(the name, or name:mode where two share it)", "", NULL,
      "how results call it; unique"},
-    {"policies[].predictor", CONFIG_STRING, 0, 0, NULL, "\"table\"", "", NULL,
+    {"policies[].predictor", CONFIG_NAMED, 0, 0, NULL, "\"table\"", "", NULL,
      "what the policy knows about latency"},
+    {"policies[].predictor.name", CONFIG_STRING, 0, 0, NULL, "", "", NULL,
+     "table: the calibration; oracle: the run's truth; or the kind of a trained one (`hassim rapp --help`)"},
+    {"policies[].predictor.model", CONFIG_STRING, 0, 0, NULL, "(none)", "", NULL,
+     "the trained one's file (`hassim rapp train`); it knows one kind of GPU"},
+    {"policies[].predictor.priors", CONFIG_STRING, 0, 0, NULL, "(none)", "", NULL,
+     "a data folder with the priors of models that it was not trained on"},
     {"policies[].billing", CONFIG_CHOICE, 0, 0, "share|whole-gpu|slice", "(the policy's)", "", NULL,
      "what is paid for: SM share x quota share, or whole GPUs"},
     {"policies[].params", CONFIG_PARAMS, 0, 0, NULL, "{}", "", NULL, "see `hassim policy list`"},
@@ -202,6 +211,9 @@ void config_key_expected(const config_key *key, char *out, size_t len) {
         break;
     case CONFIG_OBJECTS:
         snprintf(out, len, "an array of objects");
+        break;
+    case CONFIG_NAMED:
+        snprintf(out, len, "a string, not empty, or an object");
         break;
     case CONFIG_SEEDS:
         snprintf(out, len, "an integer from 1 to 10000, or an array of different integers");
@@ -340,6 +352,7 @@ static int leaf_fits(const cJSON *item, const config_key *key) {
         return cJSON_IsBool(item);
     case CONFIG_STRING:
     case CONFIG_STRINGS:
+    case CONFIG_NAMED:
         return s != NULL && *s != '\0' && is_safe_text(s);
     case CONFIG_TEXT:
         return s != NULL && is_safe_text(s);
@@ -391,6 +404,9 @@ static int check_value(const checker *k, cJSON *item, const config_key *key, con
         if (!is_integer(item) || item->valuedouble < 1 || item->valuedouble > 10000)
             return wrong(k, place, item, key);
         return 0;
+    case CONFIG_NAMED:
+        if (!cJSON_IsObject(item)) return leaf_fits(item, key) ? 0 : wrong(k, place, item, key);
+        return check_object(k, item, key->path, place);
     case CONFIG_OBJECT:
     case CONFIG_SAME:
         if (!cJSON_IsObject(item)) return wrong(k, place, item, key);

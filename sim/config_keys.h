@@ -26,6 +26,7 @@ typedef enum {
     CONFIG_OBJECT,
     CONFIG_OBJECTS, /* array of objects */
     CONFIG_SEEDS,   /* integer, or array of integers */
+    CONFIG_NAMED,   /* an object, or the string that would be its "name" */
     CONFIG_SAME,    /* an object with the keys of the path in choices */
     CONFIG_PARAMS,  /* checked elsewhere: the policy's */
     CONFIG_GRID,    /* checked elsewhere: paths to arrays */

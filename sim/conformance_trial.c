@@ -109,8 +109,8 @@ int conformance_open(conformance_trial *t, const conformance_env *env, conforman
     if (rc == 0) config_use_plugins(t->doc, env->plugins);
     if (rc == 0) rc = config_at(&t->c, t->doc, 0, err);
     if (rc == 0) rc = setup_open(&t->s, env->store, t->c, err);
+    if (rc == 0) rc = setup_engine(t->s, 0, t->c->seeds[0], &t->input, err);
     if (rc == 0) {
-        setup_engine(t->s, 0, t->c->seeds[0], &t->input);
         t->values = t->c->policies[0].params;
     } else {
         conformance_close(t);

@@ -58,7 +58,13 @@ typedef struct { /* one GPU of the cluster */
 typedef struct { /* what a model does on a device kind; NULL model: cannot run there */
     const calib_model *model;
     double cold_start_ms; /* mean */
+    /* what policies are told where the model was drawn from it (config "model_error"); NULL: the model itself */
+    const calib_model *calibrated;
 } engine_fit;
+
+static inline const calib_model *engine_calibrated(const engine_fit *f) {
+    return f->calibrated ? f->calibrated : f->model;
+}
 
 typedef struct { /* a pod's process beside the GPU (process_int.h); times are means in ms */
     double accept_ms, prepare_ms, respond_ms; /* work on the processor */

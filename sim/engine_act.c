@@ -15,33 +15,30 @@ static const pol_fn *host_fn(void *impl, uint32_t fn) {
     return &((engine *)impl)->pol_fns[fn];
 }
 
-static const calib_model *model_on(const engine *e, uint32_t fn, uint32_t device) {
+/* 1: the function can run there, and *out is what the predictor is asked about. */
+static int find_dnn(const engine *e, uint32_t fn, uint32_t device, predict_dnn *out) {
     const engine_setup *s = e->run.setup;
-    return fn < s->n_fns && device < s->n_devices ? s->fns[fn].on[device].model : NULL;
-}
-
-static int in_range(uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
-    return batch >= 1 && batch <= CALIB_BATCH_MAX && sm_pct >= 1 && sm_pct <= 100 && quota_pct >= 1 &&
-           quota_pct <= 100;
+    const engine_fit *fit = fn < s->n_fns && device < s->n_devices ? &s->fns[fn].on[device] : NULL;
+    if (!fit || !fit->model) return 0;
+    *out = (predict_dnn){engine_calibrated(fit), fit->model, 1};
+    return 1;
 }
 
 static int64_t host_latency_ns(void *impl, uint32_t fn, uint32_t device, uint32_t batch, uint32_t sm_pct,
                                uint32_t quota_pct) {
     const engine *e = impl;
-    const predictor *p = e->run.setup->predictor;
-    const calib_model *m = model_on(e, fn, device);
-    if (!m || !in_range(batch, sm_pct, quota_pct)) return -1;
-    double ms = p->latency_ms(p->runtime, m, batch, sm_pct, quota_pct);
+    predict_dnn dnn;
+    if (!find_dnn(e, fn, device, &dnn)) return -1;
+    double ms = predictor_latency_ms(e->run.setup->predictor, &dnn, batch, sm_pct, quota_pct);
     return ms < 0 ? -1 : (int64_t)(ms * 1e6 + 0.5);
 }
 
 static double host_throughput_rps(void *impl, uint32_t fn, uint32_t device, uint32_t batch, uint32_t sm_pct,
                                   uint32_t quota_pct) {
     const engine *e = impl;
-    const predictor *p = e->run.setup->predictor;
-    const calib_model *m = model_on(e, fn, device);
-    if (!m || !in_range(batch, sm_pct, quota_pct)) return -1;
-    return p->throughput_rps(p->runtime, m, batch, sm_pct, quota_pct);
+    predict_dnn dnn;
+    if (!find_dnn(e, fn, device, &dnn)) return -1;
+    return predictor_throughput_rps(e->run.setup->predictor, &dnn, batch, sm_pct, quota_pct);
 }
 
 static double host_overhead_ms(void *impl, uint32_t fn, uint32_t device) {

@@ -99,12 +99,14 @@ int64_t island_quiet_until(const island *s) {
  * the time of its batch, which under the metered runtime is less than G / quota as long as it fits the window. */
 static uint64_t capacity_mrps(const island *s, const pod *p) {
     const engine_setup *setup = s->run->setup;
-    const predictor *alone = setup->predictor;
     const calib_model *model = s->spec->on[setup->gpus[p->gpu].device].model;
+    const predict_dnn dnn = {model, model, 1};
+    predictor alone;
+    predictor_find(&alone, "oracle", setup->predictor->runtime);
     uint32_t batch = p->batch_max < p->workers ? p->batch_max : p->workers;
     double g = p->gpu_ns[batch], per_batch_ns = g > p->launch_ns ? g : p->launch_ns;
     if (setup->runtime == ENGINE_METERED) per_batch_ns = g * 100 / p->quota_pct;
-    double batch_ms = alone->latency_ms(alone->runtime, model, batch, p->sm_pct, p->quota_pct);
+    double batch_ms = predictor_latency_ms(&alone, &dnn, batch, p->sm_pct, p->quota_pct);
     double by_gpu = 1e12 * batch / per_batch_ns;
     double by_workers = 1e6 * p->workers / (s->spec->overhead_ms.mean + batch_ms);
     return (uint64_t)((by_gpu < by_workers ? by_gpu : by_workers) + 0.5);

@@ -12,7 +12,7 @@
 
 enum {
     RESULTS_APPLICATION_ID = 0x4853494d, /* "HSIM" */
-    RESULTS_SCHEMA_VERSION = 2,
+    RESULTS_SCHEMA_VERSION = 3,
     RESULTS_BUSY_MS = 60000,     /* writers wait for each other: a run takes well under a second to write */
     RESULTS_FNS_IN_DETAIL = 200, /* runs of at most so many functions keep every function's histogram */
     RESULTS_T_DF_MAX = 1000,     /* rows of student_t95 */

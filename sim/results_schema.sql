@@ -18,7 +18,9 @@ CREATE TABLE run (
     label            TEXT NOT NULL,    -- the policy, unique in the experiment: "has", "has:artifact"
     policy           TEXT NOT NULL,
     mode             TEXT NOT NULL,    -- "corrected" or "artifact"
-    predictor        TEXT NOT NULL,
+    predictor        TEXT NOT NULL,    -- what the policy knew of latency: "table", "best, online"
+    model_error      REAL NOT NULL,    -- 0: the truth is the calibration; else drawn by seed from this many times its
+                                       -- uncertainty
     billing          TEXT NOT NULL,    -- "share", "whole-gpu" or "slice"
     engine           TEXT NOT NULL,    -- "islands" or "global": equal results
     version          TEXT NOT NULL,    -- the program that made this run
@@ -187,7 +189,7 @@ CREATE TABLE student_t95 (df INTEGER PRIMARY KEY, t REAL NOT NULL) STRICT;
 
 -- What did each run cost, and how often did it miss its SLO? NULL: nothing to divide by.
 CREATE VIEW run_summary AS
-SELECT r.id AS run_id, r.plan, r.label, r.policy, r.mode, r.billing, r.grid, r.seed,
+SELECT r.id AS run_id, r.plan, r.label, r.policy, r.mode, r.billing, r.grid, r.seed, r.model_error,
        f.requests,
        1000.0 * r.cost_usd / f.requests AS cost_per_1k_usd,
        100.0 * f.violations / f.requests AS violation_pct,
@@ -265,12 +267,15 @@ SELECT label, grid, seed, verb, reason, count(*) AS times, sum(refused) AS refus
 FROM action_log GROUP BY run_id, verb, reason;
 
 -- Can two policies be ranked? Differences paired by seed, label minus other; half2 is the square of half the
--- 95 % interval of their mean, NULL with one seed. They are told apart where half2 < difference * difference.
+-- 95 % interval of their mean, NULL with one seed. They are told apart where half2 < difference * difference. Runs
+-- whose truth is drawn are left out: more seeds do not make the calibration any surer.
 CREATE VIEW policy_pair AS
 WITH value AS MATERIALIZED (
     SELECT plan, label, grid, seed, 'cost_per_1k_usd' AS metric, cost_per_1k_usd AS value FROM run_summary
+    WHERE model_error = 0
     UNION ALL
     SELECT plan, label, grid, seed, 'violation_pct', violation_pct FROM run_summary
+    WHERE model_error = 0
 ), paired AS (
     SELECT a.plan, a.grid, a.metric, a.label, b.label AS other, a.value - b.value AS difference,
            (a.value + b.value) / 2 AS middle,

@@ -77,6 +77,7 @@ static void put_identity(row *w, const results_run *run) {
     put_text(w, run->policy);
     put_text(w, run->mode);
     put_text(w, run->predictor);
+    put_real(w, run->model_error);
     put_text(w, run->billing);
     put_text(w, run->engine);
     put_text(w, HASSIM_VERSION);
@@ -94,9 +95,9 @@ static int write_run(sqlite3 *db, const results_run *run, const engine_setup *se
                      const engine_result *result, const hist *all) {
     char hash[17];
     snprintf(hash, sizeof hash, "%016" PRIx64, result->hash);
-    row w =
-        row_prepare(db, "INSERT INTO run VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-                        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    row w = row_prepare(
+        db, "INSERT INTO run VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+            " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     put_identity(&w, run);
     put_text(&w, hash);
     put_real(&w, run->wall_s);
@@ -332,7 +333,7 @@ static int write_latencies(sqlite3 *db, const engine_setup *setup) {
     row w = row_prepare(db, "INSERT INTO latency VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
     for (size_t fn = 0; fn < setup->n_fns; fn++)
         for (size_t d = 0; d < setup->n_devices && ask.rc == SQLITE_OK && setup->fns[fn].on; d++) {
-            const calib_model *m = setup->fns[fn].on[d].model;
+            const calib_model *m = engine_calibrated(&setup->fns[fn].on[d]);
             const char *device = setup->devices[d].facts->name;
             if (m && !has_surface(ask.stmt, device, m)) insert_surface(&w, device, m);
         }

@@ -40,7 +40,9 @@ struct setup {
     size_t n_fns;
     char **names; /* made for copies */
     size_t n_names;
-    predictor *predictors; /* [c->n_policies] */
+    predictor *predictors;      /* [c->n_policies] */
+    uint64_t *predictor_hashes; /* [c->n_policies]; of the files of trained ones */
+    calib **drawn;              /* [n_devices], the truth of a seed; NULL: the calibrations */
     uint64_t price_hash, trace_hash, program_hash;
 };
 
@@ -175,7 +177,7 @@ static int build_fits(const builder *b, model_use *m, const char *place) {
         const calib *k = s->calibs[i]->calibration;
         const calib_model *model = calib_model_find(k, m->name);
         if (model == NULL) continue;
-        m->on[i] = (engine_fit){model, calib_cold_start_ms(k, model)};
+        m->on[i] = (engine_fit){.model = model, .cold_start_ms = calib_cold_start_ms(k, model)};
         if (m->facts == NULL) m->facts = calib_facts_of(model);
         uint32_t memory = s->devices[i].facts->memory_mib;
         if (memory > m->gpu_memory_mib) m->gpu_memory_mib = memory;
@@ -435,18 +437,22 @@ static int build_fns(builder *b) {
     return check_names(b);
 }
 
+/* What a trained predictor is bound to: each model as it is calibrated on the first kind of GPU, which must then be
+ * the only one */
 static int build_predictors(builder *b) {
     setup *s = b->s;
     const config *c = b->c;
+    int rc = 0;
+    const calib_model **dnns = calloc(s->n_models + 1, sizeof *dnns);
     s->predictors = calloc(c->n_policies, sizeof *s->predictors);
-    if (s->predictors == NULL) return fail_memory(b);
-    for (size_t i = 0; i < c->n_policies; i++) {
-        const config_policy *p = &c->policies[i];
-        predict_runtime runtime = p->runtime == ENGINE_TOKEN ? PREDICT_TOKEN : PREDICT_METERED;
-        if (predictor_find(&s->predictors[i], p->predictor, runtime) != 0)
-            return fail(b, "policies", p->predictor, "a known predictor");
-    }
-    return 0;
+    s->predictor_hashes = calloc(c->n_policies, sizeof *s->predictor_hashes);
+    if (dnns == NULL || s->predictors == NULL || s->predictor_hashes == NULL) rc = fail_memory(b);
+    for (size_t i = 0; rc == 0 && i < s->n_models; i++) dnns[i] = s->models[i].on[0].model;
+    const setup_predictor_use use = {s->calibs, s->n_devices, dnns, s->n_models};
+    for (size_t i = 0; rc == 0 && i < c->n_policies; i++)
+        rc = setup_predictor_open(&s->predictors[i], &s->predictor_hashes[i], b->store, c, i, &use, b->err);
+    free(dnns);
+    return rc;
 }
 
 int setup_open(setup **out, setup_store *store, const config *c, char err[CONFIG_ERR_LEN]) {
@@ -469,6 +475,10 @@ void setup_close(setup *s) {
     for (size_t i = 0; i < s->n_models; i++) free(s->models[i].on);
     for (size_t i = 0; i < s->n_dists; i++) dist_free(&s->dists[i].d);
     for (size_t i = 0; i < s->n_names; i++) free(s->names[i]);
+    for (size_t i = 0; s->predictors != NULL && i < s->c->n_policies; i++) predictor_close(&s->predictors[i]);
+    for (size_t i = 0; s->drawn != NULL && i < s->n_devices; i++) calib_close(s->drawn[i]);
+    free(s->drawn);
+    free(s->predictor_hashes);
     free(s->names);
     free(s->models);
     free(s->dists);
@@ -480,10 +490,30 @@ void setup_close(setup *s) {
     free(s);
 }
 
-void setup_engine(const setup *s, size_t policy, uint64_t seed, engine_setup *out) {
+/* Puts the truth of a seed in place of the calibrations, which policies go on to be told */
+static int draw_truth(setup *s, uint64_t seed, char *err) {
+    if (s->drawn == NULL) s->drawn = calloc(s->n_devices, sizeof(calib *));
+    if (s->drawn == NULL) return config_fail(err, s->c->file, NULL, "no memory", "enough of it");
+    for (size_t i = 0; i < s->n_devices; i++) {
+        calib_close(s->drawn[i]);
+        if (calib_perturb(&s->drawn[i], s->calibs[i]->calibration, seed, s->c->model_error, err) != 0)
+            return -1;
+    }
+    for (size_t k = 0; k < s->n_models; k++)
+        for (size_t i = 0; i < s->n_devices; i++) {
+            engine_fit *fit = &s->models[k].on[i];
+            if (fit->model == NULL) continue;
+            fit->calibrated = engine_calibrated(fit);
+            fit->model = calib_model_find(s->drawn[i], s->models[k].name);
+        }
+    return 0;
+}
+
+int setup_engine(setup *s, size_t policy, uint64_t seed, engine_setup *out, char err[CONFIG_ERR_LEN]) {
     const config *c = s->c;
     const config_policy *p = &c->policies[policy];
     int64_t bin_ns = ns_of_s(c->bin_s);
+    if (c->model_error > 0 && draw_truth(s, seed, err) != 0) return -1;
     *out = (engine_setup){.seed = seed,
                           .warmup_ns = ns_of_s(c->warmup_s),
                           .duration_ns = ns_of_s(c->duration_s),
@@ -510,6 +540,7 @@ void setup_engine(const setup *s, size_t policy, uint64_t seed, engine_setup *ou
                           .actions_max = c->actions_max,
                           .record_requests = c->record_requests};
     memcpy(out->multipliers, c->report, c->n_report * sizeof *c->report);
+    return 0;
 }
 
 static uint64_t hash_text(uint64_t hash, const char *text) {
@@ -520,6 +551,8 @@ void setup_hash(const setup *s, size_t policy, setup_hashes *out) {
     const config *c = s->c;
     uint64_t policy_hash = hash_text(s->program_hash, c->policies[policy].json);
     const plugin *from = c->policies[policy].from;
+    if (c->policies[policy].predictor.model != NULL)
+        policy_hash = setup_hash_bytes(policy_hash, &s->predictor_hashes[policy], sizeof(uint64_t));
     if (from != NULL) policy_hash = setup_hash_bytes(policy_hash, &from->hash, sizeof from->hash);
     uint64_t all = hash_text(hash_text(s->price_hash, c->shared), c->policies[policy].json);
     uint64_t calibration = SETUP_HASH_EMPTY;

@@ -6,6 +6,9 @@
  *
  *   SLO      = slo_multiplier x base; base = mean latency of batch 1 on a whole, idle slo_device, plus the
  *              function's mean request overhead there
+ *   truth    = the calibration; with model_error, for each seed another one drawn from its uncertainty
+ *              (calib_perturb), the same for all policies of that seed. SLOs stay as the calibration has them, and so
+ *              does what the predictor `table` says
  *   noise    = lognormal, mean 1, from the calibration; overhead: lognormal; cold start: its mean per device,
  *              times a lognormal factor of mean 1. Overhead, noise and factor are those of the first kind of
  *              GPU that the model can run on.
@@ -31,7 +34,8 @@ typedef struct setup setup;
 typedef struct {
     char config[SETUP_HASH_LEN]; /* of all that shapes the run, the policy's entry and the prices included */
     char trace[SETUP_HASH_LEN], calibration[SETUP_HASH_LEN]; /* of the files' bytes, in order of use */
-    char policy[SETUP_HASH_LEN]; /* of the policy's entry, the program and a plug-in's file */
+    char policy
+        [SETUP_HASH_LEN]; /* of the policy's entry, the program, a plug-in's file and a trained predictor's */
 } setup_hashes;
 
 setup_store *setup_store_new(void); /* NULL: no memory */
@@ -40,8 +44,8 @@ void setup_store_free(setup_store *store);
 int setup_open(setup **out, setup_store *store, const config *c, char err[CONFIG_ERR_LEN]);
 void setup_close(setup *s);
 
-/* The engine's setup for one run; it points into s. */
-void setup_engine(const setup *s, size_t policy, uint64_t seed, engine_setup *out);
+/* The engine's setup for one run; it points into s, and lives until the next call. */
+int setup_engine(setup *s, size_t policy, uint64_t seed, engine_setup *out, char err[CONFIG_ERR_LEN]);
 void setup_hash(const setup *s, size_t policy, setup_hashes *out);
 
 #ifdef __cplusplus

@@ -22,6 +22,18 @@ typedef struct {
     uint32_t *ranked; /* its functions, most invoked first; ties in the file's order */
 } setup_trace;
 
+typedef struct {
+    char *path;
+    rapp_model *model;
+    uint64_t hash;
+} setup_rapp;
+
+typedef struct {
+    char *folder;
+    rapp_data *data;
+    uint64_t hash; /* of graphs.csv and operators.csv */
+} setup_priors;
+
 /* Hash of the running program. */
 uint64_t setup_store_program(const setup_store *store);
 
@@ -31,4 +43,20 @@ int setup_store_calib(setup_store *store, const config *c, const char *place, co
                       const setup_calib **out, char err[CONFIG_ERR_LEN]);
 int setup_store_trace(setup_store *store, const char *format, const char *path, const setup_trace **out,
                       char err[CONFIG_ERR_LEN]);
+/* What trained predictors need. *out belongs to the store. */
+int setup_store_rapp(setup_store *store, const char *path, const setup_rapp **out, char err[CONFIG_ERR_LEN]);
+int setup_store_priors(setup_store *store, const char *folder, const setup_priors **out,
+                       char err[CONFIG_ERR_LEN]);
+
+typedef struct {                      /* what predictors are asked about */
+    const setup_calib *const *calibs; /* of the kinds of GPU */
+    size_t n_calibs;
+    const calib_model *const *dnns; /* on the first kind */
+    size_t n_dnns;
+} setup_predictor_use;
+
+/* A policy's predictor, and the hash of the files that it is made of. (setup_predictor.c) */
+int setup_predictor_open(predictor *out, uint64_t *hash, setup_store *store, const config *c, size_t policy,
+                         const setup_predictor_use *use, char err[CONFIG_ERR_LEN]);
+
 #endif

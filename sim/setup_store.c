@@ -1,4 +1,4 @@
-/* setup_store.c - calibrations and traces, each read once per process. */
+/* setup_store.c - calibrations, traces and trained predictors, each read once per process. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +13,10 @@ struct setup_store {
     size_t n_calibs;
     setup_trace **traces;
     size_t n_traces;
+    setup_rapp **rapps;
+    size_t n_rapps;
+    setup_priors **priors;
+    size_t n_priors;
     uint64_t program; /* hash of what is running: built-in policies and engine */
 };
 
@@ -73,12 +77,30 @@ static void free_trace(setup_trace *t) {
     free(t);
 }
 
+static void free_rapp(setup_rapp *r) {
+    if (r == NULL) return;
+    rapp_close(r->model);
+    free(r->path);
+    free(r);
+}
+
+static void free_priors(setup_priors *p) {
+    if (p == NULL) return;
+    rapp_data_close(p->data);
+    free(p->folder);
+    free(p);
+}
+
 void setup_store_free(setup_store *store) {
     if (store == NULL) return;
     for (size_t i = 0; i < store->n_calibs; i++) free_calib(store->calibs[i]);
     for (size_t i = 0; i < store->n_traces; i++) free_trace(store->traces[i]);
+    for (size_t i = 0; i < store->n_rapps; i++) free_rapp(store->rapps[i]);
+    for (size_t i = 0; i < store->n_priors; i++) free_priors(store->priors[i]);
     free(store->calibs);
     free(store->traces);
+    free(store->rapps);
+    free(store->priors);
     free(store);
 }
 
@@ -211,5 +233,63 @@ int setup_store_trace(setup_store *store, const char *format, const char *path, 
     return 0;
 fail:
     free_trace(t);
+    return -1;
+}
+
+int setup_store_rapp(setup_store *store, const char *path, const setup_rapp **out, char err[CONFIG_ERR_LEN]) {
+    for (size_t i = 0; i < store->n_rapps; i++) {
+        *out = store->rapps[i];
+        if (strcmp(store->rapps[i]->path, path) == 0) return 0;
+    }
+    setup_rapp **list = realloc(store->rapps, (store->n_rapps + 1) * sizeof *list);
+    if (list != NULL) store->rapps = list;
+    setup_rapp *r = calloc(1, sizeof *r);
+    if (list == NULL || r == NULL || (r->path = strdup(path)) == NULL) {
+        fail_memory(path, err);
+        goto fail;
+    }
+    if (rapp_load(&r->model, path, err) != 0 || hash_file(path, &r->hash, err) != 0) goto fail;
+    store->rapps[store->n_rapps++] = r;
+    *out = r;
+    return 0;
+fail:
+    free_rapp(r);
+    return -1;
+}
+
+/* What a prior is of; the measurements beside them are not looked at */
+static int hash_priors(setup_priors *p, char *err) {
+    static const char *const files[] = {"graphs.csv", "operators.csv"};
+    p->hash = SETUP_HASH_EMPTY;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[PATH_LEN];
+        uint64_t hash;
+        if (snprintf(path, sizeof path, "%s/%s", p->folder, files[i]) >= (int)sizeof path)
+            return config_fail(err, p->folder, NULL, "a long path", "less than 4096 bytes");
+        if (hash_file(path, &hash, err) != 0) return -1;
+        p->hash = setup_hash_bytes(p->hash, &hash, sizeof hash);
+    }
+    return 0;
+}
+
+int setup_store_priors(setup_store *store, const char *folder, const setup_priors **out,
+                       char err[CONFIG_ERR_LEN]) {
+    for (size_t i = 0; i < store->n_priors; i++) {
+        *out = store->priors[i];
+        if (strcmp(store->priors[i]->folder, folder) == 0) return 0;
+    }
+    setup_priors **list = realloc(store->priors, (store->n_priors + 1) * sizeof *list);
+    if (list != NULL) store->priors = list;
+    setup_priors *p = calloc(1, sizeof *p);
+    if (list == NULL || p == NULL || (p->folder = strdup(folder)) == NULL) {
+        fail_memory(folder, err);
+        goto fail;
+    }
+    if (rapp_data_open(&p->data, folder, err) != 0 || hash_priors(p, err) != 0) goto fail;
+    store->priors[store->n_priors++] = p;
+    *out = p;
+    return 0;
+fail:
+    free_priors(p);
     return -1;
 }

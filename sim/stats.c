@@ -19,6 +19,14 @@ static stats_interval around(double mean, double squares, double scale, size_t n
     return out;
 }
 
+stats_interval stats_of_one(stats_interval mean) {
+    stats_interval out = mean;
+    double half = (mean.hi - mean.lo) / 2 * sqrt((double)mean.n + 1);
+    out.lo = mean.mean - half;
+    out.hi = mean.mean + half;
+    return out;
+}
+
 stats_interval stats_mean(const double *values, size_t n) {
     if (n == 0) return (stats_interval){.mean = NAN, .lo = NAN, .hi = NAN};
     double mean = mean_of(values, n), squares = 0;

@@ -21,6 +21,11 @@ typedef struct {
     size_t n;
 } stats_interval;
 
+/* From the interval of a mean that of one more value, with 95 % probability (of a ratio: of one more pair's): the
+ * spread itself counts, not how well its middle is known. half' = half * sqrt(n + 1). (Hahn and Meeker, Statistical
+ * Intervals, section 4.7.) */
+stats_interval stats_of_one(stats_interval mean);
+
 stats_interval stats_mean(const double *values, size_t n); /* n 0: all NaN */
 int stats_ratio(const double *y, const double *x, size_t n,
                 stats_interval *out); /* -1: mean(x) is 0, or n is */

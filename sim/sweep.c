@@ -95,7 +95,7 @@ results_run sweep_identity(const sweep *s, const sweep_job *job) {
     return (results_run){.label = p->label,
                          .policy = p->name,
                          .mode = p->mode == POL_CORRECTED ? "corrected" : "artifact",
-                         .predictor = p->predictor,
+                         .predictor = p->predictor.name,
                          .billing = p->billing,
                          .engine = c->order == ENGINE_ISLANDS ? "islands" : "global",
                          .seed = c->seeds[job->seed],
@@ -121,8 +121,7 @@ const char *sweep_function_name(const sweep *s, const sweep_job *job, uint32_t f
     int is_known = 0;
     if (config_at(&c, s->doc, job->point, err) == 0 && setup_open(&opened, s->store, c, err) == 0) {
         engine_setup input;
-        setup_engine(opened, job->policy, 0, &input);
-        is_known = fn < input.n_fns;
+        is_known = setup_engine(opened, job->policy, 0, &input, err) == 0 && fn < input.n_fns;
         if (is_known) snprintf(out, len, "%s", input.fns[fn].name);
     }
     setup_close(opened);

@@ -34,7 +34,8 @@ typedef struct {
 
 /* "has, seed 3, {"slo_multiplier":2}" */
 void sweep_describe(const sweep *s, const sweep_job *job, char *out, size_t len);
-/* Identity of a job's run; the strings live in s, except config_json (NULL) */
+/* Identity of a job's run; the strings live in s, except config_json (NULL). What may vary within a label is as at
+ * point 0. */
 results_run sweep_identity(const sweep *s, const sweep_job *job);
 
 /* The name of a function of the job's run; NULL if it cannot be had. It may take as long as opening a setup. */

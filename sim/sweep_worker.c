@@ -37,6 +37,8 @@ static int write_run(const sweep *s, const sweep_job *job, const config *c, cons
     results *r = NULL;
     results_run run = sweep_identity(s, job);
     run.config_json = c->json;
+    run.predictor = c->policies[job->policy].predictor.name;
+    run.model_error = c->model_error;
     run.wall_s = wall_s;
     int rc = results_open(&r, s->options.db_path, c->name, c->question, err);
     if (rc == 0) rc = results_write_run(r, &run, input, result, err);
@@ -44,12 +46,12 @@ static int write_run(const sweep *s, const sweep_job *job, const config *c, cons
     return rc;
 }
 
-static int simulate(const sweep *s, const sweep_job *job, const config *c, const setup *opened,
-                    sweep_message *last, int fd, heartbeat *beat, char *err) {
+static int simulate(const sweep *s, const sweep_job *job, const config *c, setup *opened, sweep_message *last,
+                    int fd, heartbeat *beat, char *err) {
     engine_setup input;
     engine_result result = {0};
     const tap_hooks hooks = heartbeat_hooks(beat);
-    setup_engine(opened, job->policy, c->seeds[job->seed], &input);
+    if (setup_engine(opened, job->policy, c->seeds[job->seed], &input, err) != 0) return -1;
     tap *watched = tap_new(input.policy, input.params, &hooks);
     if (watched == NULL) return config_fail(err, "sweep", NULL, "no memory", "enough of it");
     input.policy = tap_ops(watched);

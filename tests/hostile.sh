@@ -342,6 +342,26 @@ config 'good.json: warmup_s: found no less than duration_s' warmup_s=20
 config 'good.json: seeds: found the same seed twice' seeds=[1,1]
 config 'good.json: seeds[0]: found' seeds=[18446744073709551616]
 config 'good.json: name: found the string "../x"' name=../x
+config 'good.json: model_error: found -1' model_error=-1
+config 'good.json: model_error: found 1e+300' model_error=1e300
+config 'good.json: policies[0].predictor: found an array' 'policies.has.predictor=[]'
+config 'good.json: policies[0].predictor.name: found the string "?[2J"' 'policies.has.predictor={"name": "\u001b[2J"}'
+config 'good.json: policies[0].predictor: found "gat", expected {"name": "gat", "model": FILE}' policies.has.predictor=gat
+predict() { # FRAGMENT MODEL-FILE
+    config "$1" "policies.has.predictor={\"name\": \"table\", \"model\": \"$2\"}"
+}
+predict 'good.json: policies[0].predictor.model: found "missing.json": No such file' missing.json
+predict 'good.json: policies[0].predictor.model: found "fifo": no regular file' fifo
+predict 'good.json: policies[0].predictor.model: found "folder": a directory' folder
+predict 'good.json: format: missing, expected "hassim-rapp-1"' good.json
+predict 'empty:1:1: found the end of the text' empty
+predict 'binary' binary
+config 'good.json: policies[0].predictor.name: found "gat" for model.json, expected "table"' \
+    'policies.has.predictor={"name": "gat", "model": "model.json"}'
+config 'folder/latency.csv: found No such file' \
+    'policies.has.predictor={"name": "table", "model": "model.json", "priors": "folder"}'
+config 'good.json: policies[0].predictor.priors: found "good.csv": no directory' \
+    'policies.has.predictor={"name": "table", "model": "model.json", "priors": "good.csv"}'
 config 'good.json: cluster.gpus[0].nodes: found 1.5' cluster.gpus[0].nodes=1.5
 config 'good.json: cluster.gpus[0].nodes: found 1e+300' cluster.gpus[0].nodes=1e300
 config 'good.json: cluster.gpus[0].device: found' cluster.gpus[0].device=h100

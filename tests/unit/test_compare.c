@@ -49,6 +49,7 @@ typedef struct { /* one run: what differs from the sample */
     size_t plan;
     double cost_usd;
     uint64_t violations; /* of 200 requests */
+    double model_error;
 } one;
 
 static void write_one(results *r, const one *o) {
@@ -58,6 +59,7 @@ static void write_one(results *r, const one *o) {
     s.run.policy = strncmp(o->label, "has", 3) == 0 ? "has" : "kserve";
     if (o->grid) s.run.grid = o->grid;
     s.run.plan = o->plan;
+    s.run.model_error = o->model_error;
     s.result.cost_usd = o->cost_usd;
     s.of[0].window_violations = o->violations;
     s.of[1].window_violations = 0;
@@ -76,8 +78,8 @@ static void write_runs(const char *path, const one *runs, size_t n) {
 /* Finished out of order, as worker processes do; cost per 1,000 = 5 cost_usd, violation % = violations / 2.
  */
 static const one pairs[] = {
-    {"kserve", NULL, 2, 4, 0.4, 4}, {"kserve", NULL, 1, 3, 0.3, 2}, {"kserve", NULL, 3, 5, 0.8, 6},
-    {"has", NULL, 3, 2, 0.3, 0},    {"has", NULL, 1, 0, 0.1, 0},    {"has", NULL, 2, 1, 0.2, 0},
+    {"kserve", NULL, 2, 4, 0.4, 4, 0}, {"kserve", NULL, 1, 3, 0.3, 2, 0}, {"kserve", NULL, 3, 5, 0.8, 6, 0},
+    {"has", NULL, 3, 2, 0.3, 0, 0},    {"has", NULL, 1, 0, 0.1, 0, 0},    {"has", NULL, 2, 1, 0.2, 0, 0},
 };
 
 static char *printed(const char *path, const char *baseline, compare_format format) {
@@ -167,7 +169,8 @@ static void ratios_are_paired_by_seed(void **state) {
 
 static void only_common_seeds_are_paired(void **state) {
     const place *p = *state;
-    const one runs[] = {{"has", NULL, 1, 0, 1, 0}, {"has", NULL, 2, 1, 2, 0}, {"kserve", NULL, 2, 2, 6, 0}};
+    const one runs[] = {
+        {"has", NULL, 1, 0, 1, 0, 0}, {"has", NULL, 2, 1, 2, 0, 0}, {"kserve", NULL, 2, 2, 6, 0, 0}};
     write_runs(p->db, runs, 3);
     cJSON *root = json_of(p->db, NULL);
     const cJSON *ratio = cJSON_GetObjectItem(ratio_of(root, "cost_per_1k_usd"), "ratio");
@@ -208,10 +211,10 @@ static void one_seed_has_no_interval(void **state) {
 static void grid_points_stay_apart(void **state) {
     const place *p = *state;
     const char *two = "{\"slo_multiplier\":2}", *ten = "{\"slo_multiplier\":10}";
-    const one runs[] = {{"kserve", ten, 1, 3, 9, 0},
-                        {"kserve", two, 1, 1, 4, 0},
-                        {"has", ten, 1, 2, 3, 0},
-                        {"has", two, 1, 0, 1, 0}};
+    const one runs[] = {{"kserve", ten, 1, 3, 9, 0, 0},
+                        {"kserve", two, 1, 1, 4, 0, 0},
+                        {"has", ten, 1, 2, 3, 0, 0},
+                        {"has", two, 1, 0, 1, 0, 0}};
     write_runs(p->db, runs, 4);
     cJSON *root = json_of(p->db, NULL);
     const cJSON *policies = cJSON_GetObjectItem(root, "policies");
@@ -222,6 +225,41 @@ static void grid_points_stay_apart(void **state) {
     cJSON_Delete(root);
     char *text = printed(p->db, NULL, COMPARE_TEXT);
     contains(text, "grid point {\"slo_multiplier\":10}");
+    free(text);
+}
+
+/* Costs of the pairs at both points; where the truth is drawn, kserve is less steadily dearer. */
+static void ratios_within_the_models_error_are_marked(void **state) {
+    const place *p = *state;
+    const char *nominal = "{\"model_error\":0}", *drawn = "{\"model_error\":1}";
+    const one runs[] = {
+        {"has", nominal, 1, 0, 1, 20, 0},    {"has", nominal, 2, 1, 2, 40, 0},
+        {"kserve", nominal, 1, 2, 3, 20, 0}, {"kserve", nominal, 2, 3, 6, 60, 0},
+        {"has", drawn, 1, 4, 1, 20, 1},      {"has", drawn, 2, 5, 2, 40, 1},
+        {"kserve", drawn, 1, 6, 3, 20, 1},   {"kserve", drawn, 2, 7, 5.4, 60, 1},
+    };
+    write_runs(p->db, runs, 8);
+    char *text = printed(p->db, NULL, COMPARE_TEXT);
+    contains(text,
+             "3.000 [3.000, 3.000] ~"); /* cost as calibrated: told apart by chance alone, not by the model */
+    contains(text, "~ within the model's error");
+    contains(text, "so intervals are those of one more draw");
+    free(text);
+    cJSON *root = json_of(p->db, NULL);
+    const cJSON *cost = ratio_of(root, "cost_per_1k_usd"), *policies = cJSON_GetObjectItem(root, "policies");
+    interval(cost, "ratio", 3, 0);
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItem(cost, "within_model_error")));
+    const cJSON *has = cJSON_GetArrayItem(policies, 2); /* costs 5 and 10: sd 3.5355, t 12.7062 */
+    near(cJSON_GetObjectItem(has, "model_error"), 1);
+    interval(has, "cost_per_1k_usd", 7.5, 12.7062047 * 3.5355339 * sqrt(1.5));
+    cJSON_Delete(root);
+    assert_int_equal(unlink(p->db), 0);
+    write_runs(p->db, pairs, 6);
+    root = json_of(p->db, NULL);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(ratio_of(root, "cost_per_1k_usd"), "within_model_error")));
+    cJSON_Delete(root);
+    text = printed(p->db, NULL, COMPARE_TEXT);
+    assert_null(strchr(text, '~'));
     free(text);
 }
 
@@ -288,8 +326,8 @@ static void foreign_databases_are_refused(void **state) {
     tell(p->db, "CREATE TABLE run (a)");
     refuses(p->db, NULL, "application_id 0");
     tell(p->db, "PRAGMA application_id = 1213417805; PRAGMA user_version = 9");
-    refuses(p->db, NULL, "schema version 9, expected version 2");
-    tell(p->db, "PRAGMA user_version = 2");
+    refuses(p->db, NULL, "schema version 9, expected version 3");
+    tell(p->db, "PRAGMA user_version = 3");
     refuses(p->db, NULL, "no such table");
 }
 
@@ -424,6 +462,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         AT_PLACE(policies_in_json),
         AT_PLACE(ratios_are_paired_by_seed),
+        AT_PLACE(ratios_within_the_models_error_are_marked),
         AT_PLACE(only_common_seeds_are_paired),
         AT_PLACE(text_is_readable),
         AT_PLACE(one_seed_has_no_interval),

@@ -280,7 +280,8 @@ static void die_while_writing(const char *path) {
     sqlite3_exec(
         db,
         "PRAGMA cache_size = 2; BEGIN IMMEDIATE;"
-        "INSERT INTO run SELECT NULL, plan, 'half', policy, mode, predictor, billing, engine, version,"
+        "INSERT INTO run SELECT NULL, plan, 'half', policy, mode, predictor, model_error, billing, engine, "
+        "version,"
         " commit_id, 99, grid, config, config_hash, trace_hash, calibration_hash, policy_hash, result_hash,"
         " wall_s, events, visits, acts, warmup_s, duration_s, gpus, gpus_mean, cost_usd, p50_ms, p90_ms,"
         " p95_ms, p99_ms, actions_seen, actions_refused FROM run LIMIT 1;"
@@ -334,7 +335,7 @@ static void other_versions_and_experiments_are_refused(void **state) {
     results_close(open_or_fail(p->db));
     refuses(p->db, "another", "holds experiment 'exp'; expected 'another'");
     tell(p->db, "PRAGMA user_version = 7");
-    refuses(p->db, "exp", "schema version 7, expected version 2");
+    refuses(p->db, "exp", "schema version 7, expected version 3");
 }
 
 static void a_cut_file_is_refused(void **state) {

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "prices.h"
+#include "rapp_sample.h"
 #include "setup.h"
 
 static const char valid[] =
@@ -42,7 +43,7 @@ static int make_folder(void **state) {
 
 static int remove_folder(void **state) {
     static const char *const names[] = {"t.csv", "prices.json", "invocations.csv", "durations.csv",
-                                        "memory.csv"};
+                                        "memory.csv", "m.json"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[64];
@@ -82,7 +83,7 @@ static engine_setup open_valid(opened *o, const char *set) {
     engine_setup e;
     open_with(o, &set, set == NULL ? 0 : 1, err);
     if (o->s == NULL) fail_msg("%s", err);
-    setup_engine(o->s, 0, 7, &e);
+    if (setup_engine(o->s, 0, 7, &e, err)) fail_msg("%s", err);
     return e;
 }
 
@@ -101,7 +102,8 @@ static void times_gpus_and_policy(void **state) {
     assert_true(e.devices[0].usd_per_gpu_hour == 2.48); /* experiments/prices.json, gcp */
     assert_int_equal(e.mode, POL_CORRECTED);
     assert_int_equal(e.billing, ENGINE_BILL_SHARE);
-    setup_engine(o.s, 1, 7, &e);
+    char err[CONFIG_ERR_LEN];
+    assert_int_equal(setup_engine(o.s, 1, 7, &e, err), 0);
     assert_int_equal(e.mode, POL_ARTIFACT);
     assert_int_equal(e.billing, ENGINE_BILL_WHOLE_GPU);
     assert_string_equal(e.policy->name, "kserve");
@@ -150,7 +152,7 @@ static void copies_share_by_popularity(void **state) {
     open_with(&o, sets, 2, err);
     assert_non_null(o.s);
     engine_setup e;
-    setup_engine(o.s, 0, 1, &e);
+    assert_int_equal(setup_engine(o.s, 0, 1, &e, err), 0);
     const double expected[] = {108 / 11.0, 54 / 11.0, 36 / 11.0};
     assert_int_equal(e.n_fns, 4);
     for (size_t i = 0; i < 3; i++) assert_true(fabs(e.fns[i].trace.mean_rps - expected[i]) < 1e-9);
@@ -338,6 +340,100 @@ static setup_hashes hash_with(const char *set, size_t policy) {
     return h;
 }
 
+/* What a policy is told stays, what is true is drawn: for a seed, the same for all policies. */
+static void the_truth_is_drawn_by_seed(void **state) {
+    (void)state;
+    opened o;
+    engine_setup e = open_valid(&o, NULL);
+    assert_ptr_equal(engine_calibrated(&e.fns[0].on[0]), e.fns[0].on[0].model);
+    const int64_t slo_ns = e.fns[0].slo_ns;
+    close_all(&o);
+    e = open_valid(&o, "model_error=1.5"); /* seed 7, policy 0 */
+    char err[CONFIG_ERR_LEN] = "";
+    calib *k = NULL, *drawn = NULL;
+    assert_int_equal(calib_open(&k, HASSIM_ROOT "/calib/data/v100.json", err), 0);
+    assert_int_equal(calib_perturb(&drawn, k, 7, 1.5, err), 0);
+    const engine_fit *fit = &e.fns[0].on[0];
+    const calib_model *nominal = calib_model_find(k, "resnet50"),
+                      *expected = calib_model_find(drawn, "resnet50");
+    assert_true(calib_latency_ms(engine_calibrated(fit), 4, 30, 50) == calib_latency_ms(nominal, 4, 30, 50));
+    const double of_7 = calib_latency_ms(fit->model, 4, 30, 50);
+    assert_true(of_7 == calib_latency_ms(expected, 4, 30, 50));
+    assert_true(of_7 != calib_latency_ms(nominal, 4, 30, 50));
+    assert_true(fit->cold_start_ms == calib_cold_start_ms(k, nominal));
+    assert_int_equal(e.fns[0].slo_ns, slo_ns);
+    assert_int_equal(setup_engine(o.s, 1, 8, &e, err), 0);
+    assert_true(calib_latency_ms(e.fns[0].on[0].model, 4, 30, 50) != of_7);
+    assert_int_equal(setup_engine(o.s, 1, 7, &e, err), 0);
+    assert_true(calib_latency_ms(e.fns[0].on[0].model, 4, 30, 50) == of_7);
+    assert_true(calib_latency_ms(engine_calibrated(fit), 4, 30, 50) == calib_latency_ms(nominal, 4, 30, 50));
+    close_all(&o);
+    calib_close(drawn);
+    calib_close(k);
+}
+
+/* A table trained on one point per batch of resnet50 */
+static void write_model(const char *ms) {
+    char err[RAPP_ERR_LEN] = "", path[64], text[200];
+    const rapp_options options = {.seed = 1, .threads = 1};
+    rapp_sample sample;
+    rapp_data *data;
+    rapp_model *m;
+    rapp_sample_open(&sample);
+    snprintf(text, sizeof text, "%sresnet50,1,100,100,%s\nresnet50,4,100,100,40\n", RAPP_SAMPLE_POINT_HEAD,
+             ms);
+    rapp_sample_write(&sample, "latency.csv", text);
+    snprintf(path, sizeof path, "%s/m.json", folder);
+    if (rapp_data_open(&data, sample.dir, err) || rapp_train(&m, "table", data, NULL, &options, err) ||
+        rapp_save(m, path, err))
+        fail_msg("%s", err);
+    rapp_close(m);
+    rapp_data_close(data);
+    rapp_sample_close(&sample);
+}
+
+static void policies_ask_trained_predictors(void **state) {
+    (void)state;
+    opened o;
+    const char *set = "policies.has.predictor={\"name\": \"table\", \"model\": \"m.json\"}";
+    write_model("10");
+    engine_setup e = open_valid(&o, set);
+    const engine_fit *fit = &e.fns[0].on[0];
+    const predict_dnn d = {engine_calibrated(fit), fit->model, 1};
+    assert_true(fabs(predictor_latency_ms(e.predictor, &d, 1, 100, 100) - 10) < 1e-6);
+    char err[CONFIG_ERR_LEN];
+    assert_int_equal(setup_engine(o.s, 1, 7, &e, err), 0); /* the other policy's is the calibration */
+    assert_string_equal(e.predictor->name, "table");
+    assert_true(predictor_latency_ms(e.predictor, &d, 1, 100, 100) ==
+                calib_latency_ms(fit->model, 1, 100, 100));
+    close_all(&o);
+    const char *wrong[][2] = {
+        {"policies.has.predictor={\"name\": \"best\", \"model\": \"m.json\"}",
+         ": policies[0].predictor.name: found \"best\" for "},
+        {"policies.has.predictor={\"name\": \"table\", \"model\": \"t.csv\"}", "t.csv"},
+        {"functions.f.model=\"bert\"", ": policies[0].predictor: found \"bert\", expected models that"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const char *sets[] = {set, wrong[i][0]};
+        open_with(&o, sets, 2, err);
+        assert_null(o.s);
+        if (strstr(err, wrong[i][1]) == NULL) fail_msg("found %s, expected %s", err, wrong[i][1]);
+        close_all(&o);
+    }
+    const char *two[] = {set, "cluster.gpus=[{\"device\":\"v100-16gb\"},{\"device\":\"a100-80gb\"}]"};
+    open_with(&o, two, 2, err);
+    assert_null(o.s);
+    if (strstr(err, ": policies[0].predictor: found a trained predictor for v100-16gb and a100") == NULL)
+        fail_msg("%s", err);
+    close_all(&o);
+    setup_hashes of_10 = hash_with(set, 0), of_12;
+    write_model("12");
+    of_12 = hash_with(set, 0);
+    assert_string_not_equal(of_10.policy, of_12.policy);
+    assert_string_equal(of_10.config, of_12.config);
+    assert_string_equal(of_10.calibration, of_12.calibration);
+}
+
 static void hashes_tell_what_changed(void **state) {
     (void)state;
     setup_hashes base = hash_with(NULL, 0), h = hash_with("seeds=9", 0);
@@ -372,6 +468,8 @@ int main(void) {
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(price_lists_are_checked),
         cmocka_unit_test(shipped_slices_are_derived),
+        cmocka_unit_test(the_truth_is_drawn_by_seed),
+        cmocka_unit_test(policies_ask_trained_predictors),
         cmocka_unit_test(hashes_tell_what_changed),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

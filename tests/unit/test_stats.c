@@ -66,6 +66,19 @@ static void ratio_of_pairs(void **state) {
     near(v.hi, 2.5 + 1.0756632);
 }
 
+/* Of two values 1 apart: half of the mean's is 12.7062 * 0.5; of one more, sqrt(3) times as much. */
+static void one_more_value_may_lie_further_off(void **state) {
+    (void)state;
+    const double values[] = {1, 2};
+    stats_interval v = stats_of_one(stats_mean(values, 2));
+    near(v.mean, 1.5);
+    near(v.lo, 1.5 - 12.7062047 * 0.5 * 1.7320508);
+    near(v.hi, 1.5 + 12.7062047 * 0.5 * 1.7320508);
+    v = stats_of_one(stats_mean(values, 1));
+    near(v.mean, 1);
+    assert_true(isnan(v.lo) && isnan(v.hi));
+}
+
 static void pairing_matters(void **state) {
     (void)state;
     const double x[] = {1, 2, 3}, swapped[] = {3, 1, 2}, y[] = {3, 4, 8};
@@ -91,6 +104,7 @@ int main(void) {
         cmocka_unit_test(one_value_has_no_interval),
         cmocka_unit_test(proportional_pairs_have_an_exact_ratio),
         cmocka_unit_test(ratio_of_pairs),
+        cmocka_unit_test(one_more_value_may_lie_further_off),
         cmocka_unit_test(pairing_matters),
         cmocka_unit_test(nothing_to_divide_by),
     };
