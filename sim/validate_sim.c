@@ -92,7 +92,7 @@ static int set_process(scene *s) {
 }
 
 static void set_function(scene *s, const calib_model *model) {
-    s->fit = (engine_fit){model, 1000 * value(s, VALIDATE_COLD_START_S)};
+    s->fit = (engine_fit){.model = model, .cold_start_ms = 1000 * value(s, VALIDATE_COLD_START_S)};
     s->fn.name = s->run->model;
     s->fn.model_name = s->run->model; /* what the policy takes it for: the label, right or wrong */
     s->fn.on = &s->fit;
