@@ -7,6 +7,7 @@
 enum { ROUNDS = 6, MOST = BEST_WIDTHS };
 static const double hidden = BEST_HIDDEN;
 static const double unknown = 1e9;    /* no sample bounds it */
+static const double shows = 0.05;     /* above f; less is noise of f, and G may be anything below */
 static const double headroom = 0.02;  /* noise allowed above a bound */
 static const double first_low = 0.15; /* f begins at this quantile of a quota's samples */
 
@@ -61,12 +62,15 @@ static void fit_gpu(best_law *law, const double most[BEST_WIDTHS], const best_sa
     for (int w = 0; w < BEST_WIDTHS; w++) {
         double y[BEST_QUOTAS], other[BEST_QUOTAS];
         size_t k = 0;
+        double above = hidden;
         for (size_t i = 0; i < n; i++)
             if (samples[i].place / BEST_QUOTAS == w) {
                 y[k] = samples[i].ln_ms;
-                other[k++] = law->launch[samples[i].place % BEST_QUOTAS];
+                other[k] = law->launch[samples[i].place % BEST_QUOTAS];
+                above = fmax(above, y[k] - other[k]);
+                k++;
             }
-        law->gpu[w] = k ? fmin(best_value(y, other, k), most[w] + headroom) : hidden;
+        law->gpu[w] = above > shows ? fmin(best_value(y, other, k), most[w] + headroom) : hidden;
     }
 }
 

@@ -174,6 +174,25 @@ static void sessions_are_followed(void **state) {
     assert_true(error / count < 0.05);
 }
 
+/* A (batch, SM) measured at one launch-bound place alone says nothing of its G, even if the place is a bit slow. */
+static void launch_bound_places_show_no_gpu_time(void **state) {
+    (void)state;
+    static best_sample samples[BEST_LATTICE];
+    best_law law;
+    size_t n = make_samples(samples, 0, 11), kept = 0;
+    int w = best_width_of(3, 0); /* no larger batch or smaller share bounds it */
+    for (size_t i = 0; i < n; i++)
+        if (samples[i].place / BEST_QUOTAS != w) samples[kept++] = samples[i];
+    for (size_t i = 0; i < kept;
+         i++) /* the batch's kernels are fast: all of it is bound by launching at 10 % */
+        if (samples[i].place / BEST_QUOTAS / BEST_SMS == 3)
+            samples[i].ln_ms = log(fmax(120.0 / (samples[i].place / BEST_QUOTAS % BEST_SMS + 1),
+                                        300.0 / (samples[i].place % BEST_QUOTAS + 1)));
+    samples[kept++] = (best_sample){w * BEST_QUOTAS, log(300 * 1.01)};
+    best_separate(&law, samples, kept);
+    assert_true(law.gpu[w] < log(200));
+}
+
 static void one_sample_is_enough(void **state) {
     (void)state;
     best_sample one = {best_place(8, 5, 10), log(900)};
@@ -326,6 +345,7 @@ int main(void) {
         cmocka_unit_test(hostile_trees_are_refused),
         cmocka_unit_test(separates_and_smooths),
         cmocka_unit_test(sessions_are_followed),
+        cmocka_unit_test(launch_bound_places_show_no_gpu_time),
         cmocka_unit_test(one_sample_is_enough),
         cmocka_unit_test(between_and_beyond_the_lattice),
         cmocka_unit_test(little_data_is_no_error),
