@@ -58,7 +58,8 @@ static const struct argp_option options[] = {
     {"figures", KEY_FIGURES, "DIR", 0, "draw each run and a summary into this folder, made if missing", 0},
     {"format", 'f', "LIST", 0, "of figures: svg, png, pdf, with commas (default: svg,png)", 0},
     {"cv", KEY_CV, NULL, 0,
-     "cross-validate: simulate each run with numbers fitted to the other runs of its system and model, from "
+     "cross-validate: simulate each run with numbers fitted to the other runs of its system and kind of "
+     "input, from "
      "those of "
      "--params on, which must not have been fitted to it",
      0},
@@ -149,7 +150,7 @@ static int simulate(void *arg, validate_trace *out, const validate_run *run, val
     const scene *s = arg;
     const validate_params *params = s->cv ? validate_cv_params(s->cv, run) : s->params;
     if (params) return validate_simulate_on(out, run, s->device, params, mode, seed, err);
-    snprintf(err, VALIDATE_ERR_LEN, "no other run of its system and model to fit on");
+    snprintf(err, VALIDATE_ERR_LEN, "no other run of its system and kind of input to fit on");
     return 1;
 }
 

@@ -33,11 +33,8 @@ static int is_wanted(const char *const *only, size_t n_only, const char *name) {
     return n_only == 0;
 }
 
-/* Another run of the same kind, which the fit can take: one that cannot be simulated would spoil it. */
 static int is_of_use(const job *j, const validate_run *left_out, const validate_run *r) {
-    return r != left_out && strcmp(r->system, left_out->system) == 0 &&
-           strcmp(r->served_model, left_out->served_model) == 0 && !validate_has_tag(r, "runaway") &&
-           validate_distance(r, j->device, j->start, 1) >= 0;
+    return r != left_out && validate_fit_concerns(j->start, left_out, r);
 }
 
 static size_t choose(const job *j, const validate_run *left_out, unsigned char *use) {

@@ -85,7 +85,8 @@ double validate_distance(const validate_run *run, const calib *device, const val
 
 typedef struct {
     validate_params *p; /* of its own */
-    validate_entry *entry;
+    size_t *members;    /* entries of p of one system and kind of input */
+    size_t n_members;
     const validate_run **runs;
     size_t n_runs;
     const calib *device;
@@ -99,7 +100,7 @@ static double total(const search *s) {
     for (size_t i = 0; i < s->n_runs; i++) {
         double d = validate_distance(s->runs[i], s->device, s->p, s->options->seeds);
         if (d < 0) return -1;
-        sum += d;
+        sum += d / (1 + d);
     }
     return sum / (double)s->n_runs;
 }
@@ -114,107 +115,166 @@ static double factor_of(uint64_t bits, double width) {
     return exp(width * (2 * draw_unit(bits) - 1));
 }
 
-/* A random one of the fitted numbers times a random factor. */
-static void change(search *s, uint64_t bits, double width) {
-    int fitted[VALIDATE_N_PARAMS], n = 0;
+/* A number that is shared is one dimension of the search, one that is not is one for each member. */
+static size_t n_dimensions(const search *s) {
+    size_t n = 0;
     for (int i = 0; i < VALIDATE_N_PARAMS; i++)
-        if (validate_param_infos[i].is_fitted) fitted[n++] = i;
-    scale(s->entry, fitted[(bits >> 40) % (uint64_t)n], factor_of(draw_mix(bits), width));
+        n += validate_param_infos[i].scope == VALIDATE_SHARED ? 1
+             : validate_param_infos[i].scope == VALIDATE_OWN  ? s->n_members
+                                                              : 0;
+    return n;
 }
 
-/* From where the entry is, with factors that shrink from e^width; draws from number `first` on. */
-static double descend(search *s, uint64_t first, unsigned steps, double width) {
+static void scale_dimension(search *s, size_t dimension, double factor) {
+    for (int i = 0; i < VALIDATE_N_PARAMS; i++) {
+        validate_scope scope = validate_param_infos[i].scope;
+        size_t width = scope == VALIDATE_SHARED ? 1 : scope == VALIDATE_OWN ? s->n_members : 0;
+        if (dimension >= width) {
+            dimension -= width;
+            continue;
+        }
+        for (size_t m = 0; m < s->n_members; m++)
+            if (scope == VALIDATE_SHARED || m == dimension) scale(&s->p->entries[s->members[m]], i, factor);
+        return;
+    }
+}
+
+/* A random dimension times a random factor. */
+static void change(search *s, uint64_t bits, double width) {
+    scale_dimension(s, (bits >> 40) % n_dimensions(s), factor_of(draw_mix(bits), width));
+}
+
+static void copy_entries(validate_params *to, const validate_params *from) {
+    memcpy(to->entries, from->entries, from->n_entries * sizeof *to->entries);
+}
+
+/* From where the numbers are, with factors that shrink from e^width; draws from number `first` on. kept: scratch. */
+static double descend(search *s, validate_params *kept, uint64_t first, unsigned steps, double width) {
     double shrink = exp(log(0.1) / steps), best = total(s);
     for (unsigned step = 0; best >= 0 && step < steps; step++, width *= shrink) {
-        validate_entry before = *s->entry;
+        copy_entries(kept, s->p);
         for (unsigned k = 0; k <= step % 3; k++)
             change(s, draw_bits(s->key, first + 3 * (uint64_t)step + k), width);
         double d = total(s);
         if (d >= 0 && d < best)
             best = d;
         else
-            *s->entry = before;
+            copy_entries(s->p, kept);
     }
     return best;
 }
 
 /* Several short descents, the first from the given numbers, the others from far around them; the best goes on. */
-static void search_from_here(search *s) {
+static int search_from_here(search *s) {
     enum { STARTS = 8 };
-    validate_entry given = *s->entry, best = given;
+    validate_params *given = validate_params_copy(s->p), *best = validate_params_copy(s->p);
+    validate_params *kept = validate_params_copy(s->p);
     unsigned steps = s->options->steps / (2 * STARTS) + 1;
+    int rc = given && best && kept ? 0 : -1;
     s->distance = -1;
-    for (uint64_t k = 0; k < STARTS; k++) {
+    for (uint64_t k = 0; !rc && k < STARTS; k++) {
         uint64_t first = k << 32;
-        *s->entry = given;
-        for (int i = 0; k && i < VALIDATE_N_PARAMS; i++)
-            if (validate_param_infos[i].is_fitted)
-                scale(s->entry, i, factor_of(draw_bits(~s->key, first + (uint64_t)i), 1));
-        double d = descend(s, first, steps, 0.7);
+        copy_entries(s->p, given);
+        for (size_t i = 0; k && i < n_dimensions(s); i++)
+            scale_dimension(s, i, factor_of(draw_bits(~s->key, first + i), 1));
+        double d = descend(s, kept, first, steps, 0.7);
         if (d < 0 || (s->distance >= 0 && d >= s->distance)) continue;
         s->distance = d;
-        best = *s->entry;
+        copy_entries(best, s->p);
     }
-    *s->entry = best;
-    if (s->distance >= 0) s->distance = descend(s, UINT64_C(1) << 48, s->options->steps / 2 + 1, 0.3);
+    if (!rc) copy_entries(s->p, best);
+    if (!rc && s->distance >= 0)
+        s->distance = descend(s, kept, UINT64_C(1) << 48, s->options->steps / 2 + 1, 0.3);
+    validate_params_close(given);
+    validate_params_close(best);
+    validate_params_close(kept);
+    return rc;
 }
 
 static void search_one(void *arg, size_t i) {
-    search_from_here(&((search *)arg)[i]);
+    search *s = &((search *)arg)[i];
+    if (search_from_here(s)) s->n_members = 0; /* out of memory */
 }
 
 /* ---- all systems and models ---- */
 
-static int is_usable(const validate_run *r, const validate_entry *e) {
-    return strcmp(r->system, e->system) == 0 && strcmp(r->served_model, e->model) == 0 &&
-           !validate_has_tag(r, "runaway");
+static int same_group(const validate_entry *a, const validate_entry *b) {
+    return strcmp(a->system, b->system) == 0 && strcmp(a->input, b->input) == 0;
 }
 
-static int open_search(search *s, const validate_params *p, size_t entry, const validate_data *data,
-                       const unsigned char *use, const calib *device, const validate_fit_options *options) {
+int validate_fit_concerns(const validate_params *p, const validate_run *a, const validate_run *b) {
+    const validate_entry *of_a = validate_params_find(p, a->system, a->served_model);
+    const validate_entry *of_b = validate_params_find(p, b->system, b->served_model);
+    return of_a && of_b && same_group(of_a, of_b) && !validate_has_tag(b, "runaway");
+}
+
+static int add_runs(search *s, const validate_data *data, const unsigned char *use) {
     size_t n = validate_n_runs(data);
-    *s = (search){.device = device, .options = options, .key = draw_mix(entry + 1)};
     s->runs = malloc((n + 1) * sizeof(const validate_run *));
-    s->p = validate_params_copy(p);
-    if (!s->runs || !s->p) return -1;
-    s->entry = &s->p->entries[entry];
-    for (size_t i = 0; i < n; i++)
-        if (use[i] && is_usable(validate_run_at(data, i), s->entry))
-            s->runs[s->n_runs++] = validate_run_at(data, i);
+    if (!s->runs) return -1;
+    for (size_t i = 0; i < n; i++) {
+        const validate_run *r = validate_run_at(data, i);
+        const validate_entry *e = validate_params_find(s->p, r->system, r->served_model);
+        if (use[i] && e && same_group(e, &s->p->entries[s->members[0]]) && !validate_has_tag(r, "runaway") &&
+            validate_distance(r, s->device, s->p, 1) >= 0)
+            s->runs[s->n_runs++] = r;
+    }
     return 0;
 }
 
+/* The group of entry `first`. */
+static int open_search(search *s, const validate_params *p, size_t first, const validate_data *data,
+                       const unsigned char *use, const calib *device, const validate_fit_options *options) {
+    *s = (search){.device = device, .options = options, .key = draw_mix(first + 1)};
+    s->members = malloc(p->n_entries * sizeof *s->members);
+    s->p = validate_params_copy(p);
+    if (!s->members || !s->p) return -1;
+    for (size_t e = first; e < p->n_entries; e++)
+        if (same_group(&p->entries[e], &p->entries[first])) s->members[s->n_members++] = e;
+    return add_runs(s, data, use);
+}
+
 static void close_search(search *s) {
+    free(s->members);
     free((void *)s->runs);
     validate_params_close(s->p);
 }
 
-static void report(const search *s) {
+static void take(validate_params *p, const search *s) {
     char line[256];
+    const validate_entry *e = &s->p->entries[s->members[0]];
+    for (size_t m = 0; s->distance >= 0 && m < s->n_members; m++)
+        p->entries[s->members[m]] = s->p->entries[s->members[m]];
     if (!s->options->progress) return;
-    snprintf(line, sizeof line, "%s %s: %zu runs, distance %.4f", s->entry->system, s->entry->model,
-             s->n_runs, s->distance);
+    snprintf(line, sizeof line, "%s, %s: %zu runs, distance %.4f", e->system, e->input, s->n_runs,
+             s->distance);
     s->options->progress(s->options->progress_arg, line);
+}
+
+static int is_first_of_group(const validate_params *p, size_t e) {
+    for (size_t i = 0; i < e; i++)
+        if (same_group(&p->entries[i], &p->entries[e])) return 0;
+    return 1;
 }
 
 int validate_fit(validate_params *p, const validate_data *data, const unsigned char *use, const calib *device,
                  const validate_fit_options *options, char err[VALIDATE_ERR_LEN]) {
     search *all = calloc(p->n_entries + 1, sizeof *all);
-    thread_pool *pool = NULL;
-    size_t n = 0, entries[256];
-    int rc = all ? 0 : -1;
-    for (size_t e = 0; !rc && e < p->n_entries && n < 256; e++) {
+    thread_pool *pool = thread_pool_open(options->threads);
+    size_t n = 0;
+    int rc = all && pool ? 0 : -1;
+    for (size_t e = 0; !rc && e < p->n_entries; e++) {
+        if (!is_first_of_group(p, e)) continue;
         rc = open_search(&all[n], p, e, data, use, device, options);
-        if (rc || !all[n].n_runs)
-            close_search(&all[n]);
+        if (all[n].n_runs || rc)
+            n++;
         else
-            entries[n++] = e;
+            close_search(&all[n]);
     }
-    if (!rc && !(pool = thread_pool_open(options->threads))) rc = -1;
     if (!rc) thread_pool_run(pool, n, search_one, all);
     for (size_t i = 0; i < n; i++) {
-        if (!rc && all[i].distance >= 0) p->entries[entries[i]] = *all[i].entry;
-        if (!rc) report(&all[i]);
+        if (!all[i].n_members) rc = -1;
+        if (!rc) take(p, &all[i]);
         close_search(&all[i]);
     }
     thread_pool_close(pool);

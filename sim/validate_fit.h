@@ -8,6 +8,8 @@
  *     + half the |ln| of the medians and of the 95 % quantiles
  *     + 5 x difference of the violation rates at 250 ms  +  5 x |ln| of the spans
  *
+ * What is made small is the mean over runs of d / (1 + d): a run that the model cannot reproduce must not bend it.
+ *
  * Runs with a recorded allocation are replayed; those without (KServe) run their policy. Runs tagged runaway are not
  * used. The result depends on data, use and options alone, not on threads.
  */
@@ -18,9 +20,9 @@
 #include "validate_params.h"
 
 typedef struct {
-    unsigned steps;                                /* of the search, per system and model */
+    unsigned steps;                                /* of the search, per system and kind of input */
     unsigned seeds;                                /* simulations per run and step */
-    unsigned threads;                              /* systems and models at once */
+    unsigned threads;                              /* searches at once */
     void (*progress)(void *arg, const char *line); /* NULL: silent; from one thread at a time */
     void *progress_arg;
 } validate_fit_options;
@@ -28,6 +30,8 @@ typedef struct {
 /* Improves the entries of p that runs with use[i] != 0 belong to, from where they are; the others stay. */
 int validate_fit(validate_params *p, const validate_data *data, const unsigned char *use, const calib *device,
                  const validate_fit_options *options, char err[VALIDATE_ERR_LEN]);
+/* Whether a fit that uses run b changes what is known of run a. */
+int validate_fit_concerns(const validate_params *p, const validate_run *a, const validate_run *b);
 /* How far the run's simulation is off, as above; < 0: it cannot be simulated. */
 double validate_distance(const validate_run *run, const calib *device, const validate_params *p,
                          unsigned seeds);

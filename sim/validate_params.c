@@ -11,39 +11,48 @@
 _Static_assert(VALIDATE_ERR_LEN >= CALIB_ERR_LEN, "messages of the JSON reader fit");
 
 const validate_param_info validate_param_infos[VALIDATE_N_PARAMS] = {
-    [VALIDATE_BATCH_MAX] = {"batch_max", "requests in a batch, at most", 1, 32, 1, 0},
-    [VALIDATE_WORKERS] = {"workers", "requests between prepare and respond at once", 1, 1000, 1, 0},
-    [VALIDATE_MEMORY_MIB] = {"memory_mib", "GPU memory of a pod", 1, 1 << 20, 1, 0},
-    [VALIDATE_ACCEPT_MS] = {"accept_ms", "work when a request comes in", 0.01, 1000, 0, 1},
-    [VALIDATE_WAIT_MS] = {"wait_ms", "wait beside the processor", 0.01, 1000, 0, 1},
-    [VALIDATE_WAIT_CV] = {"wait_cv", "its coefficient of variation", 0, 3, 0, 1},
-    [VALIDATE_PREPARE_MS] = {"prepare_ms", "work before a batch", 0.01, 1000, 0, 1},
-    [VALIDATE_RESPOND_MS] = {"respond_ms", "work after it", 0.01, 1000, 0, 1},
-    [VALIDATE_WORK_CV] = {"work_cv", "coefficient of variation of a request's work", 0, 3, 0, 1},
-    [VALIDATE_CPUS] = {"cpus", "processors that a pod's work shares", 1, 64, 0, 1},
-    [VALIDATE_LAUNCH_WEIGHT] = {"launch_weight", "of launching, against 1 of other work", 0.01, 10, 0, 1},
-    [VALIDATE_WAKE_MS] = {"wake_ms", "work more after an idle time", 0, 1000, 0, 1},
-    [VALIDATE_LAUNCH_MS] = {"launch_ms", "work of launching a batch", 0.01, 1000, 0, 1},
-    [VALIDATE_LAUNCH_CV] = {"launch_cv", "coefficient of variation of launches and kernels", 0, 3, 0, 1},
-    [VALIDATE_FIRST_BATCH_MS] = {"first_batch_ms", "the first batch of each size, at least", 0, 60000, 0, 1},
-    [VALIDATE_EARLY_SHARE] = {"early_share", "share of tokens asked for early", 0, 1, 0, 1},
-    [VALIDATE_ROUND_TRIP_MS] = {"round_trip_ms", "from asking for a token to the decision", 0, 100, 0, 1},
-    [VALIDATE_COLD_START_S] = {"cold_start_s", "from a pod's creation to its readiness", 0, 1000, 0, 0},
+    [VALIDATE_BATCH_MAX] = {"batch_max", "requests in a batch, at most", 1, 32, 1, VALIDATE_KNOWN},
+    [VALIDATE_WORKERS] = {"workers", "requests between prepare and respond at once", 1, 1000, 1,
+                          VALIDATE_KNOWN},
+    [VALIDATE_MEMORY_MIB] = {"memory_mib", "GPU memory of a pod", 1, 1 << 20, 1, VALIDATE_KNOWN},
+    [VALIDATE_ACCEPT_MS] = {"accept_ms", "work when a request comes in", 0.01, 1000, 0, VALIDATE_SHARED},
+    [VALIDATE_WAIT_MS] = {"wait_ms", "wait beside the processor", 0.01, 1000, 0, VALIDATE_SHARED},
+    [VALIDATE_WAIT_CV] = {"wait_cv", "its coefficient of variation", 0, 3, 0, VALIDATE_SHARED},
+    [VALIDATE_PREPARE_MS] = {"prepare_ms", "work before a batch", 0.01, 1000, 0, VALIDATE_SHARED},
+    [VALIDATE_RESPOND_MS] = {"respond_ms", "work after it", 0.01, 1000, 0, VALIDATE_SHARED},
+    [VALIDATE_WORK_CV] = {"work_cv", "coefficient of variation of a request's work", 0, 3, 0,
+                          VALIDATE_SHARED},
+    [VALIDATE_CPUS] = {"cpus", "processors that a pod's work shares", 1, 64, 0, VALIDATE_SHARED},
+    [VALIDATE_LAUNCH_WEIGHT] = {"launch_weight", "of launching, against 1 of other work", 0.01, 10, 0,
+                                VALIDATE_SHARED},
+    [VALIDATE_WAKE_MS] = {"wake_ms", "work more after an idle time", 0, 1000, 0, VALIDATE_SHARED},
+    [VALIDATE_LAUNCH_MS] = {"launch_ms", "work of launching a batch", 0.01, 1000, 0, VALIDATE_OWN},
+    [VALIDATE_LAUNCH_CV] = {"launch_cv", "coefficient of variation of launches and kernels", 0, 3, 0,
+                            VALIDATE_SHARED},
+    [VALIDATE_FIRST_BATCH_MS] = {"first_batch_ms", "the first batch of each size, at least", 0, 60000, 0,
+                                 VALIDATE_SHARED},
+    [VALIDATE_EARLY_SHARE] = {"early_share", "share of tokens asked for early", 0, 1, 0, VALIDATE_SHARED},
+    [VALIDATE_ROUND_TRIP_MS] = {"round_trip_ms", "from asking for a token to the decision", 0, 100, 0,
+                                VALIDATE_SHARED},
+    [VALIDATE_COLD_START_S] = {"cold_start_s", "from a pod's creation to its readiness", 0, 1000, 0,
+                               VALIDATE_KNOWN},
     [VALIDATE_KEEP_ALIVE_S] = {"keep_alive_s", "the gateway keeps idle connections for so long", 0, 1000, 0,
-                               1},
-    [VALIDATE_LINGER_S] = {"linger_s", "killed pods stay in the gateway's table for so long", 0, 1000, 0, 0},
+                               VALIDATE_SHARED},
+    [VALIDATE_LINGER_S] = {"linger_s", "killed pods stay in the gateway's table for so long", 0, 1000, 0,
+                           VALIDATE_KNOWN},
 };
 
 /* ---- reading ---- */
 
 static void read_entry(calib_json *j, const cJSON *from, const char *system, const char *model,
                        validate_entry *out) {
-    const char *keys[VALIDATE_N_PARAMS + 2] = {"origin"};
-    for (int i = 0; i < VALIDATE_N_PARAMS; i++) keys[i + 1] = validate_param_infos[i].key;
+    const char *keys[VALIDATE_N_PARAMS + 3] = {"origin", "input"};
+    for (int i = 0; i < VALIDATE_N_PARAMS; i++) keys[i + 2] = validate_param_infos[i].key;
     calib_json_keys(j, from, keys);
     snprintf(out->system, sizeof out->system, "%s", system);
     snprintf(out->model, sizeof out->model, "%s", model);
     snprintf(out->origin, sizeof out->origin, "%s", calib_json_text(j, from, "origin"));
+    snprintf(out->input, sizeof out->input, "%s", calib_json_text(j, from, "input"));
     for (int i = 0; i < VALIDATE_N_PARAMS; i++) {
         const validate_param_info *p = &validate_param_infos[i];
         out->v[i] = p->is_integer ? calib_json_uint(j, from, p->key, (uint32_t)p->min, (uint32_t)p->max)
@@ -133,6 +142,7 @@ static double rounded(double x) {
 static cJSON *entry_to_json(const validate_entry *e) {
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "origin", e->origin);
+    cJSON_AddStringToObject(o, "input", e->input);
     for (int i = 0; i < VALIDATE_N_PARAMS; i++)
         cJSON_AddNumberToObject(o, validate_param_infos[i].key, rounded(e->v[i]));
     return o;

@@ -2,7 +2,8 @@
  *
  * The file (experiments/testbed.json, "hassim-testbed-1") holds for each system (has, fast-gshare, kserve) and served
  * model the numbers below, where they come from, and for runs that are missed the reason, if it is known. They are
- * fitted per system and model, never per run (validate_fit.h).
+ * fitted per system and model, never per run, and most of them once for all models of a system that take the same kind
+ * of input: what decodes an image does not know which network it is for (validate_fit.h).
  *
  * Units are in the keys. Errors: -1 and one line in err: file, place, what was found, what was expected.
  */
@@ -37,17 +38,24 @@ typedef enum {
     VALIDATE_N_PARAMS,
 } validate_param;
 
+typedef enum {
+    VALIDATE_KNOWN,  /* or read off the recordings; not fitted */
+    VALIDATE_SHARED, /* fitted, the same for all models of a system that take the same kind of input */
+    VALIDATE_OWN,    /* fitted per system and model */
+} validate_scope;
+
 typedef struct {
     const char *key, *help;
     double min, max;
     int is_integer;
-    int is_fitted; /* else it is known, or read off the recording */
+    validate_scope scope;
 } validate_param_info;
 
 extern const validate_param_info validate_param_infos[VALIDATE_N_PARAMS];
 
 typedef struct {
     char system[64], model[64]; /* model: the one that was served */
+    char input[64];             /* what a request carries: "image", "text" */
     double v[VALIDATE_N_PARAMS];
     char origin[1024]; /* where the numbers come from */
 } validate_entry;
