@@ -225,6 +225,7 @@ static void count_serving(island *s, const pod *p, int sign) {
 }
 
 static void start_batch(island *s, pod *p, int64_t now) {
+    if (s->run->tokens) note_changed(s, p->gpu);
     if (p->process)
         process_launch(p, now, p->noise);
     else if (!s->run->shares)
@@ -267,10 +268,15 @@ static void dispatch(island *s, int64_t now) {
     }
 }
 
-static void let_go(island *s, pod *p) {
+static void leave_tokens(island *s, const pod *p, int64_t now) {
+    note_changed(s, p->gpu);
+    token_sched_leave(&s->run->tokens[p->gpu], p, now);
+}
+
+static void let_go(island *s, pod *p, int64_t now) {
     uint32_t i = 0;
     while (s->pods[i] != p) i++;
-    if (s->run->tokens) token_sched_leave(&s->run->tokens[p->gpu], p);
+    if (s->run->tokens) leave_tokens(s, p, now);
     for (s->n_pods--; i < s->n_pods; i++) s->pods[i] = s->pods[i + 1];
     pod_close(p);
 }
@@ -304,7 +310,7 @@ static void end_batch(island *s, pod *p, int64_t now) {
 static void let_go_if_drained(island *s, pod *p, int64_t now) {
     if (!p->is_draining || p->held) return;
     release_place(s, p, now);
-    let_go(s, p);
+    let_go(s, p, now);
 }
 
 static void complete(island *s, pod *p, int64_t now) {
@@ -393,6 +399,10 @@ static void change_share(island *s, pod *p, int64_t now) {
     else
         pod_meter_reshare(p, model, now);
     if (p->is_serving) count_serving(s, p, 1);
+    if (s->run->tokens) {
+        note_changed(s, p->gpu);
+        token_sched_reshare(&s->run->tokens[p->gpu], now);
+    }
     launch(s, p, now);
     pod_schedule(p);
 }
@@ -479,7 +489,7 @@ static void arrive(island *s) {
     if (s->run->setup->record_requests) record_arrival(s, &r);
     next_arrival(s);
     touch(s, now);
-    pod *p = s->spec->keep_alive_ns ? route_reuse(s, now) : NULL;
+    pod *p = s->spec->keep_alive_ns && !s->queue.n ? route_reuse(s, now) : NULL;
     if (!p && s->spec->linger_ns && route_is_dead(s, r.ordinal, now)) {
         fail_request(s, &r, UINT32_MAX, now, ENGINE_DROPPED);
         return;
@@ -634,7 +644,7 @@ int island_stop(island *s, uint32_t id, int64_t now) {
     pod *p = find_pod(s, id);
     retire(s, p, now);
     if (p->held) return 0;
-    let_go(s, p);
+    let_go(s, p, now);
     return 1;
 }
 
@@ -661,7 +671,7 @@ void island_kill(island *s, uint32_t id, int64_t now) {
     for (uint32_t i = 0; p->process && i < p->process->n_jobs; i++)
         fail_request(s, &p->process->jobs[i].request, id, now, ENGINE_LOST);
     lose_queue(s, &p->waiting, id, now);
-    let_go(s, p);
+    let_go(s, p, now);
 }
 
 void island_resize(island *s, const pol_pod *to, int64_t now) {

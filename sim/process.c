@@ -3,7 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const int64_t GUARD_NS = 1000000; /* the hook asks when so much of its token is left (spec 2.1) */
+/* The hook asks when so much of its token is left (spec 2.1). The launch that asked is let through whatever the new
+ * token's length, so that a pod with a tiny quota creeps: here, for half of it. */
+static const int64_t GUARD_NS = 1000000;
 static const int64_t IDLE_NS = 60000000; /* after so long without work a processor must wake */
 static const double DONE_NS = 0.5;       /* rounding of event times to ns leaves less than this */
 
@@ -14,6 +16,7 @@ process *process_open(const engine_process *spec, uint64_t request_key, uint64_t
     x->request_key = request_key;
     x->token_key = token_key;
     x->busy_ns = -IDLE_NS;
+    x->token_due_ns = NEVER;
     return x;
 }
 
@@ -37,13 +40,20 @@ static double lesser(double a, double b) {
     return a < b ? a : b;
 }
 
+/* Of n jobs and a launcher of that weight; more than one processor for either is of no use to it, and the other's. */
+static speeds share_out(double cpus, uint32_t n, double weight) {
+    double each = cpus / (n + weight);
+    if (each > 1) return (speeds){1, lesser(1, cpus - n)};
+    if (weight * each > 1) return (speeds){(cpus - 1) / n, 1};
+    return (speeds){each, weight * each};
+}
+
 static speeds speeds_of(const process *x) {
-    double cpus = x->spec->cpus, weight = x->spec->launch_weight;
+    double cpus = x->spec->cpus;
     uint32_t n = 0, launches = x->launch == LAUNCH_RUNS;
     for (uint32_t i = 0; i < x->n_jobs; i++) n += (uint32_t)is_work(&x->jobs[i]);
-    if (n + launches <= cpus || n == 0) return (speeds){1, 1};
-    double each = cpus / (n + weight * launches);
-    return (speeds){lesser(1, each), lesser(1, weight * each)};
+    if (n + launches <= cpus) return (speeds){1, 1};
+    return share_out(cpus, n, launches ? x->spec->launch_weight : 0);
 }
 
 static int is_busy(const process *x) {
@@ -130,20 +140,25 @@ int process_respond(pod *p, int64_t now_ns) {
 
 /* ---- launches ---- */
 
-/* Asks for a token where one is needed. Whether some launch fell into the token's last millisecond, so that the
- * scheduler hears of it early, is chance: kernels are not launched at every instant. */
-static void ask(pod *p, int64_t now_ns) {
+static void ask(pod *p, int64_t now_ns, int is_early) {
     process *x = p->process;
-    uint64_t bits = draw_bits(x->token_key, (uint64_t)p->id << 40 | x->n_tokens++);
     x->launch = LAUNCH_BLOCKED;
-    token_sched_ask(x->tokens, p, now_ns, now_ns + (int64_t)(1e6 * x->spec->round_trip_ms),
-                    draw_unit(bits) < x->spec->early_share);
+    token_sched_ask(x->tokens, p, now_ns, (int64_t)(1e6 * x->spec->round_trip_ms), is_early);
 }
 
+/* In the midst of a batch. Whether some launch falls into the token's last millisecond, so that the scheduler hears of
+ * it early, is chance: kernels are not launched at every instant. */
+static void ask_between_launches(pod *p, int64_t now_ns) {
+    process *x = p->process;
+    uint64_t bits = draw_bits(x->token_key, (uint64_t)p->id << 40 | x->n_tokens++);
+    ask(p, now_ns, draw_unit(bits) < x->spec->early_share);
+}
+
+/* A batch's first launch. */
 static void launch_or_ask(pod *p, int64_t now_ns) {
     process *x = p->process;
-    if (x->tokens && now_ns + GUARD_NS >= x->token_end_ns)
-        ask(p, now_ns);
+    if (x->tokens && now_ns >= x->ask_ns)
+        ask(p, now_ns, 1);
     else
         x->launch = LAUNCH_RUNS;
 }
@@ -162,10 +177,16 @@ void process_launch(pod *p, int64_t now_ns, double noise) {
     launch_or_ask(p, now_ns);
 }
 
+void process_expect(pod *p, int64_t due_ns) {
+    p->process->token_due_ns = due_ns;
+    pod_schedule(p);
+}
+
 void process_granted(pod *p, int64_t now_ns, int64_t end_ns) {
     process *x = p->process;
+    int64_t half_ns = (end_ns - now_ns) / 2;
     advance(x, now_ns);
-    x->token_end_ns = end_ns;
+    x->ask_ns = end_ns - (half_ns < GUARD_NS ? half_ns : GUARD_NS);
     if (x->launch == LAUNCH_BLOCKED) x->launch = LAUNCH_RUNS;
     pod_schedule(p);
 }
@@ -184,8 +205,10 @@ static int64_t next_of_launch(const process *x, double rate) {
     switch (x->launch) {
     case LAUNCH_RUNS: {
         int64_t at = after(x->now_ns, (1 - x->launched) * x->launch_ns / rate);
-        return x->tokens ? sooner(at, x->token_end_ns - GUARD_NS) : at;
+        return x->tokens ? sooner(at, x->ask_ns) : at;
     }
+    case LAUNCH_BLOCKED:
+        return x->token_due_ns;
     case LAUNCH_OVER:
         return after(x->now_ns, (1 - x->executed) * x->gpu_ns);
     default:
@@ -201,7 +224,6 @@ int64_t process_next(const pod *p) {
         const process_job *j = &x->jobs[i];
         at = sooner(at, is_work(j) ? after(x->now_ns, j->left_ns / v.job) : j->until_ns);
     }
-    if (x->tokens) at = sooner(at, token_sched_next(x->tokens, x->now_ns));
     return at;
 }
 
@@ -233,7 +255,10 @@ static int is_due(const process_job *j, int64_t now_ns) {
 }
 
 static int launcher_is_done(process *x) {
-    if (x->launch == LAUNCH_RUNS && (1 - x->launched) * x->launch_ns < DONE_NS) x->launch = LAUNCH_OVER;
+    if (x->launch == LAUNCH_RUNS && (1 - x->launched) * x->launch_ns < DONE_NS) {
+        x->launch = LAUNCH_OVER;
+        x->launched = 1; /* what rounding has left of it would hold up the GPU for ever */
+    }
     if (x->launch != LAUNCH_OVER || (1 - x->executed) * x->gpu_ns >= DONE_NS) return 0;
     x->launch = LAUNCH_NONE;
     return 1;
@@ -243,14 +268,14 @@ process_event process_step(pod *p, int64_t now_ns, held_request *out) {
     process *x = p->process;
     advance(x, now_ns);
     if (launcher_is_done(x)) return PROCESS_SERVED;
-    if (x->launch == LAUNCH_RUNS && x->tokens && now_ns + GUARD_NS >= x->token_end_ns) ask(p, now_ns);
+    if (x->launch == LAUNCH_RUNS && x->tokens && now_ns >= x->ask_ns) ask_between_launches(p, now_ns);
     for (uint32_t i = 0; i < x->n_jobs; i++)
         if (is_due(&x->jobs[i], now_ns)) {
             process_event e = move_on(p, i, now_ns, out);
             if (e != PROCESS_WAITS) return e;
             i = UINT32_MAX; /* from the first again: the job has moved */
         }
-    if (x->tokens && token_sched_next(x->tokens, now_ns) <= now_ns && token_sched_round(x->tokens, now_ns))
+    if (x->launch == LAUNCH_BLOCKED && x->token_due_ns <= now_ns && token_sched_round(x->tokens, now_ns))
         return PROCESS_NO_MEMORY;
     return PROCESS_WAITS;
 }

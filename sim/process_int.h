@@ -15,11 +15,12 @@
  *   and must win it back from a thread that keeps it: weight < 1. It is why a pod that overlaps requests takes longer
  *   for each, and why a token that suffices for a batch alone does not while another request is being decoded.)
  * - Under the exact token runtime, launches need a token (token_sched_int.h): a launcher whose token has less than a
- *   millisecond left stands still until it has a new one.
+ *   millisecond left (of one shorter than two: less than half) stands still until it has a new one.
  * - The first batch of each size takes first_batch_ms at least (libraries choose their kernels then), and the first
  *   request after an idle time costs wake_ms of work more.
  *
- * State is piecewise linear in time: process_advance brings it up to date, process_next says when something is due.
+ * State is piecewise linear in time: whatever is done to a process brings it up to date first; process_next says when
+ * something is due.
  */
 #ifndef PROCESS_INT_H
 #define PROCESS_INT_H
@@ -49,10 +50,11 @@ typedef struct process {
     launch_state launch;
     double launch_ns, gpu_ns;  /* in all */
     double launched, executed; /* parts of it, 0..1; executed <= launched */
-    int64_t token_end_ns;
-    uint64_t n_tokens;   /* asked for */
-    uint32_t sizes_seen; /* bit n-1: a batch of n has run */
-    token_sched *tokens; /* of its GPU; NULL: launches need none */
+    int64_t ask_ns;            /* from when on a launch must ask for a token */
+    int64_t token_due_ns;      /* LAUNCH_BLOCKED: when the scheduler must be asked */
+    uint64_t n_tokens;         /* asked for */
+    uint32_t sizes_seen;       /* bit n-1: a batch of n has run */
+    token_sched *tokens;       /* of its GPU; NULL: launches need none */
 } process;
 
 typedef enum {
@@ -73,7 +75,8 @@ int process_take(pod *p, held_request r, int64_t now_ns);
 int process_fill_workers(pod *p, int64_t now_ns);
 /* The pod's loaded batch starts. */
 void process_launch(pod *p, int64_t now_ns, double noise);
-/* The scheduler gave a token. */
+/* The scheduler may have a token for the pod, which waits for one, at due_ns; it gave one. */
+void process_expect(pod *p, int64_t due_ns);
 void process_granted(pod *p, int64_t now_ns, int64_t end_ns);
 /* The answers to the batch in flight are written. */
 int process_respond(pod *p, int64_t now_ns);

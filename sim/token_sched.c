@@ -27,21 +27,6 @@ static token_client *find(const token_sched *t, const pod *p) {
     return NULL;
 }
 
-void token_sched_leave(token_sched *t, const pod *p) {
-    token_client *c = find(t, p);
-    if (!c) return;
-    free(c->records);
-    for (t->n--; c < t->clients + t->n; c++) *c = c[1];
-}
-
-void token_sched_ask(token_sched *t, const pod *p, int64_t now_ns, int64_t heard_ns, int is_early) {
-    token_client *c = find(t, p);
-    if (c->n_records && is_early && c->records[c->n_records - 1].end_ns > now_ns)
-        c->records[c->n_records - 1].end_ns = now_ns;
-    c->is_waiting = 1;
-    c->heard_ns = heard_ns;
-}
-
 static int64_t limit_ns(const token_client *c) {
     return ENGINE_WINDOW_NS / 100 * c->pod->quota_pct;
 }
@@ -73,11 +58,11 @@ static int64_t eligible_ns(const token_client *c, int64_t now_ns) {
             return later(c->records[i].start_ns, now_ns - ENGINE_WINDOW_NS) + excess + 1 + ENGINE_WINDOW_NS;
         excess -= part;
     }
-    return now_ns + 1;
+    return NEVER; /* a limit of 0 */
 }
 
 static int holds_token(const token_client *c, int64_t now_ns) {
-    return !c->is_waiting && c->n_records && c->records[c->n_records - 1].end_ns > now_ns;
+    return c->n_records && c->records[c->n_records - 1].end_ns > now_ns;
 }
 
 static uint32_t held_sm_pct(const token_sched *t, int64_t now_ns) {
@@ -98,16 +83,37 @@ static int64_t next_return_ns(const token_sched *t, int64_t now_ns) {
     return at;
 }
 
-int64_t token_sched_next(const token_sched *t, int64_t now_ns) {
-    int64_t next = NEVER;
+/* When each who waits can be served at the earliest, or must be looked at again. */
+static void look_again(const token_sched *t, int64_t now_ns) {
     for (uint32_t i = 0; i < t->n; i++) {
         const token_client *c = &t->clients[i];
         if (!c->is_waiting) continue;
         int64_t at = eligible_ns(c, later(now_ns, c->heard_ns));
         if (held_sm_pct(t, at) + c->pod->sm_pct > 100) at = next_return_ns(t, at);
-        if (at < next) next = at;
+        process_expect(c->pod, at);
     }
-    return next;
+}
+
+void token_sched_leave(token_sched *t, const pod *p, int64_t now_ns) {
+    token_client *c = find(t, p);
+    if (!c) return;
+    free(c->records);
+    for (t->n--; c < t->clients + t->n; c++) *c = c[1];
+    look_again(t, now_ns);
+}
+
+void token_sched_reshare(token_sched *t, int64_t now_ns) {
+    look_again(t, now_ns);
+}
+
+void token_sched_ask(token_sched *t, const pod *p, int64_t now_ns, int64_t delay_ns, int is_early) {
+    token_client *c = find(t, p);
+    token_record *last = c->n_records ? &c->records[c->n_records - 1] : NULL;
+    c->heard_ns = now_ns + delay_ns;
+    if (last && !is_early) c->heard_ns = later(now_ns, last->end_ns) + delay_ns;
+    if (last && last->end_ns > c->heard_ns) last->end_ns = c->heard_ns;
+    c->is_waiting = 1;
+    look_again(t, now_ns);
 }
 
 static void forget(token_client *c, int64_t now_ns) {
@@ -153,5 +159,6 @@ static token_client *first_in_line(token_sched *t, int64_t now_ns) {
 int token_sched_round(token_sched *t, int64_t now_ns) {
     for (token_client *c; (c = first_in_line(t, now_ns)) != NULL;)
         if (grant(c, now_ns)) return -1;
+    look_again(t, now_ns);
     return 0;
 }
