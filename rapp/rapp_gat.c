@@ -27,7 +27,8 @@ typedef struct {
     float *net;
     rapp_gat_scale scale;
     rapp_gat_grid grid;
-    double cv; /* standard deviation of ln(ms) at points held out */
+    double cv;        /* error of ln(ms), root mean square, at points held out */
+    double cv_unseen; /* the same of DNNs held out */
     gat_known *known;
     size_t n_known;
 } gat_state;
@@ -128,6 +129,7 @@ static void add_point(const gat_lesson *l, rapp_gat_group *groups, size_t *n, co
     g->ln_ms[g->n++] = (float)rapp_gat_log(p->ms);
 }
 
+enum { TRIAL_EPOCHS = 12, LEAVE_EVERY = 5 };
 enum { HOLD_EVERY = 19 }; /* one point in so many is held out: 19 and the ten quotas of a group are coprime */
 
 static int make_groups(gat_lesson *l) {
@@ -148,7 +150,7 @@ static int make_groups(gat_lesson *l) {
     return l->groups && l->held ? 0 : -1;
 }
 
-/* Mean and deviation of an estimate are one: its bias counts as error. */
+/* Root mean square error of ln(ms), bias included; 1 where there is nothing to judge by */
 static double judge(const rapp_gat_group *held, size_t n, rapp_gat_work *w, const float *net) {
     double sum = 0, points = 0;
     for (size_t i = 0; i < n; i++) {
@@ -160,7 +162,7 @@ static double judge(const rapp_gat_group *held, size_t n, rapp_gat_work *w, cons
             sum += ((double)answer[k] - g->ln_ms[k]) * ((double)answer[k] - g->ln_ms[k]);
         points += (double)g->n;
     }
-    return points > 0 ? sqrt(sum / points) : 0;
+    return points > 0 ? sqrt(sum / points) : 1;
 }
 
 static float mean_ln_ms(const rapp_gat_group *groups, size_t n) {
@@ -172,12 +174,56 @@ static float mean_ln_ms(const rapp_gat_group *groups, size_t n) {
     return points > 0 ? (float)(sum / points) : 0;
 }
 
+static size_t nodes_max(const gat_lesson *l) {
+    size_t n = 1;
+    for (size_t i = 0; i < l->n_models; i++)
+        if (l->graphs[i].n_nodes > n) n = l->graphs[i].n_nodes;
+    return n;
+}
+
+/* Groups of every fifth DNN (of the last, if there are fewer) go to *left, the others to *kept. */
+static void leave_out(const gat_lesson *l, rapp_gat_group *kept, size_t *n_kept, rapp_gat_group *left,
+                      size_t *n_left) {
+    size_t out = l->n_models < LEAVE_EVERY ? l->n_models - 1 : LEAVE_EVERY - 1;
+    for (size_t i = 0; i < l->n_groups; i++) {
+        const rapp_gat_group *g = &l->groups[i];
+        if ((size_t)(g->graph - l->graphs) % LEAVE_EVERY == out)
+            left[(*n_left)++] = *g;
+        else
+            kept[(*n_kept)++] = *g;
+    }
+}
+
+/* How far off is the network for DNNs that it has not seen? A short training without some of them tells. */
+static int try_unseen(gat_state *s, const gat_lesson *l, const rapp_options *options,
+                      char err[RAPP_ERR_LEN]) {
+    rapp_gat_plan plan = rapp_gat_default_plan;
+    rapp_options quiet = {.seed = options->seed, .threads = options->threads};
+    rapp_gat_group *kept = calloc(l->n_groups, sizeof *kept), *left = calloc(l->n_groups, sizeof *left);
+    float *net = calloc(rapp_gat_net_size(), sizeof *net);
+    rapp_gat_work *w = rapp_gat_work_open(nodes_max(l));
+    size_t n_kept = 0, n_left = 0;
+    double loss;
+    int rc = kept && left && net && w ? 0 : rapp_fail_memory(err);
+    s->cv_unseen = 1; /* of one DNN, nothing can be learned about others */
+    if (rc) goto done;
+    leave_out(l, kept, &n_kept, left, &n_left);
+    if (!n_kept || !n_left) goto done;
+    plan.epochs = TRIAL_EPOCHS;
+    rapp_gat_net_init(net, options->seed, mean_ln_ms(kept, n_kept));
+    rc = rapp_gat_train(net, kept, n_kept, &plan, &quiet, &loss, err);
+    if (!rc) s->cv_unseen = judge(left, n_left, w, net);
+done:
+    rapp_gat_work_close(w);
+    free(net);
+    free(left);
+    free(kept);
+    return rc;
+}
+
 /* The trained DNNs' tables, and the error at the points held out */
 static int keep_answers(gat_state *s, const gat_lesson *l) {
-    size_t nodes_max = 1;
-    for (size_t i = 0; i < l->n_models; i++)
-        if (l->graphs[i].n_nodes > nodes_max) nodes_max = l->graphs[i].n_nodes;
-    rapp_gat_work *w = rapp_gat_work_open(nodes_max);
+    rapp_gat_work *w = rapp_gat_work_open(nodes_max(l));
     if (!w) return -1;
     for (size_t i = 0; i < l->n_models; i++) {
         s->known[i].name = strdup(rapp_data_model_name(l->data, l->models[i]));
@@ -212,6 +258,7 @@ static int gat_train(void **state, const rapp_data *data, const unsigned char *u
                  "expected at least one");
         rc = -1;
     }
+    if (!rc) rc = try_unseen(s, &lesson, options, err);
     if (!rc) {
         rapp_gat_net_init(s->net, options->seed, mean_ln_ms(lesson.groups, lesson.n_groups));
         rc = rapp_gat_train(s->net, lesson.groups, lesson.n_groups, &rapp_gat_default_plan, options, &loss,
@@ -287,6 +334,7 @@ static cJSON *gat_save(const void *state) {
     const gat_state *s = state;
     cJSON *o = cJSON_CreateObject(), *models;
     if (!o || !cJSON_AddNumberToObject(o, "cv", s->cv)) goto fail;
+    if (!cJSON_AddNumberToObject(o, "cv_unseen", s->cv_unseen)) goto fail;
     if (!cJSON_AddItemToObject(o, "scale", save_floats((const float *)&s->scale, SCALE_SIZE))) goto fail;
     if (!cJSON_AddItemToObject(o, "net", save_floats(s->net, rapp_gat_net_size()))) goto fail;
     models = cJSON_AddArrayToObject(o, "models");
@@ -322,7 +370,7 @@ static int load_models(gat_state *s, calib_json *j, const cJSON *models) {
 }
 
 static int gat_load(void **state, const cJSON *from, char err[RAPP_ERR_LEN]) {
-    static const char *const keys[] = {"cv", "scale", "net", "models", NULL};
+    static const char *const keys[] = {"cv", "cv_unseen", "scale", "net", "models", NULL};
     calib_json j = {.file = "state", .err = err};
     *state = NULL;
     calib_json_keys(&j, from, keys);
@@ -331,6 +379,7 @@ static int gat_load(void **state, const cJSON *from, char err[RAPP_ERR_LEN]) {
     gat_state *s = gat_state_open((size_t)cJSON_GetArraySize(models));
     if (!s) return rapp_fail_memory(err);
     s->cv = calib_json_number(&j, from, "cv", 0, 1e6);
+    s->cv_unseen = calib_json_number(&j, from, "cv_unseen", 0, 1e6);
     load_floats(&j, from, "scale", (float *)&s->scale, SCALE_SIZE);
     load_floats(&j, from, "net", s->net, rapp_gat_net_size());
     int rc = load_models(s, &j, models) ? rapp_fail_memory(err) : j.failed ? -1 : 0;
@@ -394,7 +443,7 @@ static rapp_estimate gat_estimate(const void *bound, uint32_t batch, uint32_t sm
     const gat_bound *b = bound;
     if (!b->table) return (rapp_estimate){.ms = -1};
     return (rapp_estimate){rapp_gat_table_ms(b->table, &b->state->grid, batch, sm_pct, quota_pct),
-                           b->state->cv};
+                           b->own ? b->state->cv_unseen : b->state->cv};
 }
 
 const rapp_kind rapp_kind_gat = {

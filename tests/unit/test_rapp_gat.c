@@ -389,6 +389,39 @@ static void binds_by_name_or_prior(void **state) {
     rapp_sample_close(&s);
 }
 
+static double ask_cv(const void *gat, const char *dnn, const rapp_prior *prior) {
+    char err[RAPP_ERR_LEN] = "";
+    void *bound;
+    if (rapp_kind_gat.bind(&bound, gat, dnn, prior, err)) fail_msg("%s", err);
+    rapp_estimate e = rapp_kind_gat.estimate(bound, 2, 37, 30);
+    rapp_kind_gat.unbind(bound);
+    return e.cv;
+}
+
+/* Of one DNN nothing is learned about others; of two, by leaving one out. */
+static void unseen_dnns_have_an_error_of_their_own(void **state) {
+    (void)state;
+    rapp_sample s;
+    rapp_data *d = open_data(&s), *two;
+    void *gat = trained(d), *of_two;
+    char err[RAPP_ERR_LEN] = "";
+    static const unsigned char USE[] = {1, 1};
+    rapp_options options = {.seed = 1, .threads = 1};
+    double none = ask_cv(gat, "unseen", rapp_data_prior(d, 2));
+    if (none != 1) fail_msg("%g", none);
+    rapp_sample_write(&s, "latency.csv", RAPP_SAMPLE_POINT_HEAD "both,1,50,100,5\nunseen,1,100,100,40\n");
+    if (rapp_data_open(&two, s.dir, err)) fail_msg("%s", err);
+    if (rapp_kind_gat.train(&of_two, two, USE, &options, err)) fail_msg("%s", err);
+    double cv = ask_cv(of_two, "third", rapp_data_prior(two, 0));
+    print_message("error of a DNN not seen: %g\n", cv);
+    assert_true(cv > 0.1 && cv != 1);
+    rapp_kind_gat.close(of_two);
+    rapp_kind_gat.close(gat);
+    rapp_data_close(two);
+    rapp_data_close(d);
+    rapp_sample_close(&s);
+}
+
 static void needs_a_model_with_prior(void **state) {
     (void)state;
     static const unsigned char USE[] = {0, 0, 0, 1}; /* that of "seen" */
@@ -464,6 +497,7 @@ static void file_is_checked(void **state) {
     refuse(good, "net", with_digits(good, "net", "7f800000"), "bits of a float");
     refuse(good, "scale", cJSON_CreateNumber(1), "scale: found no string");
     refuse(good, "cv", cJSON_CreateNumber(-1), "cv");
+    refuse(good, "cv_unseen", NULL, "cv_unseen");
     refuse(good, "models", cJSON_CreateArray(), "models");
     refuse(good, "models", cJSON_Parse("[1]"), "models[0]");
     refuse(good, "models", cJSON_Parse("[{\"name\": \"a\", \"ln_ms\": \"\"}]"), "models[0].ln_ms: found");
@@ -484,6 +518,7 @@ int main(void) {
         cmocka_unit_test(training_gives_the_same_bits),
         cmocka_unit_test(table_says_what_the_network_says),
         cmocka_unit_test(binds_by_name_or_prior),
+        cmocka_unit_test(unseen_dnns_have_an_error_of_their_own),
         cmocka_unit_test(needs_a_model_with_prior),
         cmocka_unit_test(file_keeps_every_bit),
         cmocka_unit_test(file_is_checked),
