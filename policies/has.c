@@ -224,12 +224,15 @@ typedef struct { /* one function between ticks */
     uint32_t down_tick;          /* of the last scale-down; 0: none */
     uint32_t retry_tick;         /* no scale-up before */
     uint16_t pods, ready;        /* that act left, and that were ready then */
+    uint16_t learned;            /* of the predictor, modulo 2^16 */
     uint8_t is_busy, wants;
 } fn_state;
 
 typedef struct { /* capabilities of a class of equal functions on one device kind */
     uint32_t fn, device;
     int is_used;
+    double
+        probe_ns;  /* a whole GPU's latency: an online predictor's answers differ from function to function */
     double slo_ns; /* the function's, or what can be met */
     double cell[GRID][GRID];
 } cap_class;
@@ -378,7 +381,10 @@ static int has_observe(pol_ctx *ctx, const pol_obs *obs, int64_t *next_ns) {
     uint64_t input = choice(ctx, RPS_INPUT) == ARRIVALS ? obs->arrivals : obs->completions;
     see(ctx, s, k, input, obs->arrivals, obs->arrivals > obs->completions + obs->failures);
     update_prediction(ctx, s);
-    s->wants = (uint8_t)wants_act(ctx, s, k, obs->pods_ready + obs->pods_starting, obs->pods_ready);
+    int has_learned = s->learned != (uint16_t)obs->learned;
+    s->learned = (uint16_t)obs->learned;
+    s->wants =
+        (uint8_t)(wants_act(ctx, s, k, obs->pods_ready + obs->pods_starting, obs->pods_ready) || has_learned);
     *next_ns = s->wants || ctx->is_global ? ((int64_t)k + 1) * ctx->tick_ns : foresee(ctx, *s, obs);
     return s->wants;
 }
@@ -553,25 +559,28 @@ static double feasible_slo_ns(const job *j, uint32_t device) {
     return slo_ns;
 }
 
-static int is_same_class(const job *j, const cap_class *c, uint32_t device) {
+static int is_same_class(const job *j, const cap_class *c, uint32_t device, double probe_ns) {
     const pol_fn *other = j->ctx->host->fn(j->ctx->host->impl, c->fn), *spec = j->spec;
-    return c->device == device && other->slo_ns == spec->slo_ns && other->batch_max == spec->batch_max &&
-           other->workers == spec->workers && strcmp(other->model, spec->model) == 0 &&
+    return c->device == device && c->probe_ns == probe_ns && other->slo_ns == spec->slo_ns &&
+           other->batch_max == spec->batch_max && other->workers == spec->workers &&
+           strcmp(other->model, spec->model) == 0 &&
            overhead_ns(j->ctx, c->fn, device) == overhead_ns(j->ctx, j->fn, device);
 }
 
-static uint64_t class_hash(const pol_fn *spec, uint32_t device) {
-    uint64_t h =
-        (uint64_t)spec->slo_ns ^ (uint64_t)spec->batch_max << 40 ^ (uint64_t)spec->workers << 48 ^ device;
+static uint64_t class_hash(const pol_fn *spec, uint32_t device, double probe_ns) {
+    uint64_t h = (uint64_t)(int64_t)probe_ns * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)spec->slo_ns ^
+                 (uint64_t)spec->batch_max << 40 ^ (uint64_t)spec->workers << 48 ^ device;
     for (const char *c = spec->model; *c; c++) h = (h ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
     return h ^ h >> 29;
 }
 
 /* The memory of this function's class; one that it collides with is forgotten. */
 static cap_class *class_of(job *j, uint32_t device) {
-    cap_class *c = &j->ctx->classes[class_hash(j->spec, device) & (j->ctx->n_classes - 1)];
-    if (c->is_used && is_same_class(j, c, device)) return c;
-    *c = (cap_class){.fn = j->fn, .device = device, .is_used = 1, .slo_ns = feasible_slo_ns(j, device)};
+    double probe_ns = ask_latency_ns(j, device, 1, 100, 100);
+    cap_class *c = &j->ctx->classes[class_hash(j->spec, device, probe_ns) & (j->ctx->n_classes - 1)];
+    if (c->is_used && is_same_class(j, c, device, probe_ns)) return c;
+    *c = (cap_class){.fn = j->fn, .device = device, .is_used = 1, .probe_ns = probe_ns};
+    c->slo_ns = feasible_slo_ns(j, device);
     for (int sm = 0; sm < GRID; sm++)
         for (int quota = 0; quota < GRID; quota++) c->cell[sm][quota] = -1;
     return c;

@@ -42,7 +42,7 @@
 extern "C" {
 #endif
 
-#define POL_ABI     1u        /* one more on any change of layout; the engine refuses others */
+#define POL_ABI     2u        /* one more on any change of layout; the engine refuses others */
 #define POL_ERR_LEN 256       /* bytes, NUL included */
 #define POL_NEVER   INT64_MAX /* look again only when something happens */
 #define POL_NEW_ROW UINT32_MAX
@@ -64,6 +64,9 @@ typedef struct {
     uint64_t concurrency_ns;                  /* integral of the requests in the system */
     uint64_t queued;                          /* requests that wait outside every pod */
     uint32_t pods_ready, pods_starting;       /* now; pods that drain are neither */
+    /* Changes when latency_ns and throughput_rps begin to answer otherwise about this function, because the predictor
+     * has learnt from its batches (config "online"); else always 0. A counter as the others: as of scrape_ns. */
+    uint32_t learned;
 } pol_obs;
 
 typedef struct { /* one function; fixed for the run */
@@ -161,7 +164,8 @@ typedef struct { /* services that the engine lends */
      * Only within act. */
     int64_t (*plan)(void *impl, const pol_action *action);
     /* The configured predictor, for a device kind. Mean time from launch to result of one batch, and requests
-     * per second of a pod that is never idle and always fills its batch. < 0: unknown. */
+     * per second of a pod that is never idle and always fills its batch. < 0: unknown. What an online predictor has
+     * learnt about a function is in the answers only where that function is observed or acts. */
     int64_t (*latency_ns)(void *impl, uint32_t fn, uint32_t device, uint32_t batch, uint32_t sm_pct,
                           uint32_t quota_pct);
     double (*throughput_rps)(void *impl, uint32_t fn, uint32_t device, uint32_t batch, uint32_t sm_pct,

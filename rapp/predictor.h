@@ -37,6 +37,7 @@ typedef struct predictor {
     const char *name;
     predict_runtime runtime;
     int is_oracle;
+    int is_online; /* the engine lends observations: factor is what was learnt from them */
     struct predictor_trained *trained; /* NULL: none */
 } predictor;
 

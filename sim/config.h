@@ -73,6 +73,8 @@ typedef struct {
     const char *name;   /* "table", "oracle", or a kind of rapp.h */
     const char *model;  /* a trained one's file; NULL: table or oracle */
     const char *priors; /* a folder for rapp_data_open; NULL: none */
+    int is_online;
+    char text[64]; /* for results: "table", "best, online" */
 } config_predictor;
 
 typedef struct {

@@ -386,6 +386,8 @@ static int build_predictor(builder *b, config_predictor *p, const cJSON *item, c
     char inner[PLACE], expected[300], quoted[CONFIG_FOUND_LEN];
     predictor unused;
     *p = (config_predictor){.name = cJSON_IsString(item) ? item->valuestring : string(item, "name")};
+    p->is_online = cJSON_IsTrue(get(item, "online"));
+    snprintf(p->text, sizeof p->text, "%.40s%s", p->name, p->is_online ? ", online" : "");
     int has_model = get(item, "model") != NULL,
         is_plain = predictor_find(&unused, p->name, PREDICT_METERED) == 0;
     snprintf(inner, sizeof inner, "%.180s%s", place, cJSON_IsString(item) ? "" : ".name");

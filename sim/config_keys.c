@@ -141,6 +141,8 @@ static const config_key keys[] = {
      "the trained one's file (`hassim rapp train`); it knows one kind of GPU"},
     {"policies[].predictor.priors", CONFIG_STRING, 0, 0, NULL, "(none)", "", NULL,
      "a data folder with the priors of models that it was not trained on"},
+    {"policies[].predictor.online", CONFIG_BOOL, 0, 0, NULL, "false", "", NULL,
+     "it corrects itself during the run, from the batch times that were observed by the last scrape"},
     {"policies[].billing", CONFIG_CHOICE, 0, 0, "share|whole-gpu|slice", "(the policy's)", "", NULL,
      "what is paid for: SM share x quota share, or whole GPUs"},
     {"policies[].params", CONFIG_PARAMS, 0, 0, NULL, "{}", "", NULL, "see `hassim policy list`"},

@@ -142,7 +142,9 @@ static void run_global_policy(engine *e) {
         for (size_t i = 0; i < e->run.setup->n_fns; i++) {
             int64_t ignored = NEVER;
             pol_obs o = island_observation(&e->run.islands[i], t);
+            e->run.islands[i].is_observing = 1;
             wants |= e->run.setup->policy->observe(e->run.policy, &o, &ignored);
+            e->run.islands[i].is_observing = 0;
             e->result->visits++;
         }
         if (wants) engine_act(e, POL_ALL, t, POL_TICK);

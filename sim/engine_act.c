@@ -15,12 +15,17 @@ static const pol_fn *host_fn(void *impl, uint32_t fn) {
     return &((engine *)impl)->pol_fns[fn];
 }
 
-/* 1: the function can run there, and *out is what the predictor is asked about. */
+/* 1: the function can run there, and *out is what the predictor is asked about. What was learnt of a function is told
+ * while that function is looked at or acts: others may be ahead in time. */
 static int find_dnn(const engine *e, uint32_t fn, uint32_t device, predict_dnn *out) {
     const engine_setup *s = e->run.setup;
     const engine_fit *fit = fn < s->n_fns && device < s->n_devices ? &s->fns[fn].on[device] : NULL;
     if (!fit || !fit->model) return 0;
     *out = (predict_dnn){engine_calibrated(fit), fit->model, 1};
+    const island *in = &e->run.islands[fn];
+    int is_near =
+        e->acting_fn == ENGINE_NO_ACT ? in->is_observing : e->acting_fn == POL_ALL || e->acting_fn == fn;
+    if (is_near) out->factor = island_factor(in, device);
     return 1;
 }
 

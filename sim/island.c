@@ -48,7 +48,9 @@ static void scrape(island *s) {
                  .completions = s->result->completed,
                  .failures = s->failures,
                  .concurrency_ns = s->concurrency_ns,
-                 .queued = s->queue.n};
+                 .queued = s->queue.n,
+                 .learned = s->seen.learned};
+    if (s->learning) o.learned += (uint32_t)online_scrape(s->learning, s->run->setup->n_devices);
     const pol_obs *was = &s->seen;
     if (o.arrivals != was->arrivals || o.completions != was->completions || o.failures != was->failures ||
         o.concurrency_ns != was->concurrency_ns || o.queued != was->queued)
@@ -80,7 +82,9 @@ static void visit(island *s) {
     s->visits++;
     s->next_tick_ns = NEVER;
     s->unseen_ns = now + 1;
+    s->is_observing = 1;
     int wants = s->run->setup->policy->observe(s->run->policy, &o, &next);
+    s->is_observing = 0;
     if (s->run->options->eager) next = now;
     if (next != NEVER) wake(s, next);
     if (wants) act_at(s, now, POL_TICK);
@@ -237,6 +241,7 @@ static void start_batch(island *s, pod *p, int64_t now) {
 static void launch(island *s, pod *p, int64_t now) {
     if (!pod_can_launch(p, now, s->spec->batch_wait_ns)) return;
     pod_load_batch(p);
+    p->launched_ns = now;
     count_serving(s, p, 1);
     p->noise = dist_sample(&s->spec->noise, draw_bits(s->service_key, p->flight[0].ordinal));
     if (now >= s->run->setup->warmup_ns && now < s->run->setup->duration_ns) {
@@ -295,8 +300,24 @@ static void release_place(island *s, const pod *p, int64_t now) {
     s->releases[s->n_releases++] = (release){now, s->fn, p->id};
 }
 
+double island_factor(const island *s, uint32_t device) {
+    return s->learning ? s->learning[device].factor : 1;
+}
+
+/* What a platform would have measured of the batch that ends, beside what was predicted. */
+static void note_batch(island *s, const pod *p, int64_t now) {
+    const engine_setup *setup = s->run->setup;
+    uint32_t device = setup->gpus[p->gpu].device;
+    const engine_fit *fit = &s->spec->on[device];
+    const predict_dnn dnn = {engine_calibrated(fit), fit->model, 1};
+    double took_ns = setup->runtime == ENGINE_METERED ? p->gpu_time_ns : (double)(now - p->launched_ns);
+    online_note(&s->learning[device], took_ns / 1e6,
+                predictor_batch_ms(setup->predictor, &dnn, p->n_flight, p->sm_pct, p->quota_pct));
+}
+
 /* The GPU is free for the pod's next batch. */
 static void end_batch(island *s, pod *p, int64_t now) {
+    if (s->learning) note_batch(s, p, now);
     count_serving(s, p, -1);
     p->is_serving = 0;
     p->end_ns = NEVER;
@@ -710,7 +731,9 @@ int island_open(island *s, run *r, uint32_t fn, engine_fn_result *result, char e
                   .next_tick_ns = r->policy_is_global ? NEVER : r->tick_ns,
                   .next_bin_ns = setup->bin_ns < setup->duration_ns ? setup->bin_ns : setup->duration_ns};
     s->block = malloc(ARRIVAL_BLOCK * sizeof *s->block);
-    if (!s->block) {
+    if (setup->predictor->is_online) s->learning = malloc(setup->n_devices * sizeof *s->learning);
+    if (s->learning) online_begin(s->learning, setup->n_devices);
+    if (!s->block || (setup->predictor->is_online && !s->learning)) {
         snprintf(err, ENGINE_ERR_LEN, "out of memory");
         return -1;
     }
@@ -732,6 +755,7 @@ void island_close(island *s) {
     free(s->pods);
     free(s->queue.v);
     free(s->block);
+    free(s->learning);
     free(s->releases);
     free(s->requests);
     trace_source_close(s->source);

@@ -18,6 +18,7 @@
 #include "cluster.h"
 #include "endpoints_int.h"
 #include "gpu_share_int.h"
+#include "online_int.h"
 #include "pod_int.h"
 #include "process_int.h"
 
@@ -89,7 +90,9 @@ typedef struct island {
     int64_t next_scrape_ns, next_tick_ns;
     int64_t unseen_ns; /* scrapes and ticks before this time are over */
     pol_obs seen;
-    int is_acting; /* wants to act now: at act_ns, for act_cause */
+    online_fit *learning; /* [n_devices]; NULL: the predictor is not online */
+    int is_observing;     /* the policy is looking at this function */
+    int is_acting;        /* wants to act now: at act_ns, for act_cause */
     pol_cause act_cause;
     int64_t act_ns;
 
@@ -120,6 +123,9 @@ void island_advance(island *s, int64_t limit_ns);
 int64_t island_quiet_until(const island *s);
 /* To be called before an act, and before the actions on this island that come of it. */
 void island_begin_act(island *s, int64_t now_ns, pol_cause cause);
+
+/* What an online predictor has learnt by the last scrape; 1 otherwise. */
+double island_factor(const island *s, uint32_t device);
 
 /* What a monitoring system shows now. */
 pol_obs island_observation(const island *s, int64_t now_ns);

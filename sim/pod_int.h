@@ -81,6 +81,7 @@ typedef struct pod {
     int64_t weighted;         /* smooth weighted round robin: its current weight */
 
     /* the batch in flight */
+    int64_t launched_ns;
     double noise;
     int64_t window;  /* metered: index of the window that is used last, */
     int64_t used_ns; /* and the GPU time used in it by then */

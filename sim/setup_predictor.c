@@ -62,7 +62,11 @@ int setup_predictor_open(predictor *out, uint64_t *hash, setup_store *store, con
     opener o = {.c = c, .asked = &p->predictor, .use = use, .err = err};
     snprintf(o.place, sizeof o.place, "policies[%zu].predictor", policy);
     *hash = SETUP_HASH_EMPTY;
-    if (p->predictor.model != NULL) return open_trained(&o, store, runtime, out, hash);
-    if (predictor_find(out, p->predictor.name, runtime) == 0) return 0;
-    return config_fail(err, c->file, o.place, p->predictor.name, "a known predictor");
+    int rc = 0;
+    if (p->predictor.model != NULL)
+        rc = open_trained(&o, store, runtime, out, hash);
+    else if (predictor_find(out, p->predictor.name, runtime) != 0)
+        rc = config_fail(err, c->file, o.place, p->predictor.name, "a known predictor");
+    if (rc == 0) out->is_online = p->predictor.is_online;
+    return rc;
 }

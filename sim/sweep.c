@@ -95,7 +95,7 @@ results_run sweep_identity(const sweep *s, const sweep_job *job) {
     return (results_run){.label = p->label,
                          .policy = p->name,
                          .mode = p->mode == POL_CORRECTED ? "corrected" : "artifact",
-                         .predictor = p->predictor.name,
+                         .predictor = p->predictor.text,
                          .billing = p->billing,
                          .engine = c->order == ENGINE_ISLANDS ? "islands" : "global",
                          .seed = c->seeds[job->seed],

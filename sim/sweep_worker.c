@@ -37,7 +37,7 @@ static int write_run(const sweep *s, const sweep_job *job, const config *c, cons
     results *r = NULL;
     results_run run = sweep_identity(s, job);
     run.config_json = c->json;
-    run.predictor = c->policies[job->policy].predictor.name;
+    run.predictor = c->policies[job->policy].predictor.text;
     run.model_error = c->model_error;
     run.wall_s = wall_s;
     int rc = results_open(&r, s->options.db_path, c->name, c->question, err);
