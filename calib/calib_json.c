@@ -149,21 +149,6 @@ void calib_json_leave(calib_json *j, size_t mark) {
     j->path[mark] = '\0';
 }
 
-/* A key seen twice would leave open which value counts. Quadratic only in the few keys that are allowed. */
-int calib_json_keys(calib_json *j, const cJSON *object, const char *const *keys) {
-    for (const cJSON *item = object ? object->child : NULL; item; item = item->next) {
-        const char *const *k = keys;
-        while (*k && strcmp(*k, item->string) != 0) k++;
-        size_t mark = calib_json_enter(j, item->string);
-        if (!*k) calib_json_fail(j, "unknown key, expected one of those of its format");
-        if (*k && cJSON_GetObjectItemCaseSensitive(object, *k) != item)
-            calib_json_fail(j, "key appears twice, expected each key once");
-        calib_json_leave(j, mark);
-        if (j->failed) return -1;
-    }
-    return 0;
-}
-
 static const cJSON *need(calib_json *j, const cJSON *object, const char *key, const char *expected) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     if (!item && !j->failed) {
@@ -180,6 +165,23 @@ static int wrong(calib_json *j, const cJSON *found, const char *key, const char 
     calib_json_fail(j, "found %s, expected %s", describe(found, text, sizeof text), expected);
     calib_json_leave(j, mark);
     return -1;
+}
+
+/* A key seen twice would leave open which value counts. Quadratic only in the few keys that are allowed. */
+int calib_json_keys(calib_json *j, const cJSON *object, const char *const *keys) {
+    if (object && !cJSON_IsObject(object))
+        return wrong(j, object, NULL, "an object"); /* its members have no names */
+    for (const cJSON *item = object ? object->child : NULL; item; item = item->next) {
+        const char *const *k = keys;
+        while (*k && strcmp(*k, item->string) != 0) k++;
+        size_t mark = calib_json_enter(j, item->string);
+        if (!*k) calib_json_fail(j, "unknown key, expected one of those of its format");
+        if (*k && cJSON_GetObjectItemCaseSensitive(object, *k) != item)
+            calib_json_fail(j, "key appears twice, expected each key once");
+        calib_json_leave(j, mark);
+        if (j->failed) return -1;
+    }
+    return 0;
 }
 
 const cJSON *calib_json_object(calib_json *j, const cJSON *object, const char *key) {

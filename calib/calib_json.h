@@ -42,7 +42,7 @@ size_t calib_json_enter_at(calib_json *j, int index);
 void calib_json_leave(calib_json *j, size_t mark);
 int calib_json_fail(calib_json *j, const char *format, ...);
 
-/* Rejects unknown and repeated keys. keys ends with NULL. */
+/* Rejects what is no object, and unknown and repeated keys. keys ends with NULL. */
 int calib_json_keys(calib_json *j, const cJSON *object, const char *const *keys);
 /* Each returns its default-free value or fails: missing, wrong type, out of range. */
 const cJSON *calib_json_object(calib_json *j, const cJSON *object, const char *key);

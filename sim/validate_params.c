@@ -44,15 +44,32 @@ const validate_param_info validate_param_infos[VALIDATE_N_PARAMS] = {
 
 /* ---- reading ---- */
 
+/* A text of at most cap - 1 bytes. */
+static void read_text(calib_json *j, const cJSON *from, const char *key, char *out, size_t cap) {
+    const char *text = calib_json_text(j, from, key);
+    size_t mark = calib_json_enter(j, key);
+    if (strlen(text) >= cap)
+        calib_json_fail(j, "found %zu bytes, expected at most %zu", strlen(text), cap - 1);
+    calib_json_leave(j, mark);
+    snprintf(out, cap, "%s", text);
+}
+
+/* Members are named freely, but once. */
+static void check_once(calib_json *j, const cJSON *object, const cJSON *member) {
+    if (cJSON_GetObjectItemCaseSensitive(object, member->string) != member)
+        calib_json_fail(j, "key appears twice, expected each key once");
+}
+
 static void read_entry(calib_json *j, const cJSON *from, const char *system, const char *model,
                        validate_entry *out) {
     const char *keys[VALIDATE_N_PARAMS + 3] = {"origin", "input"};
     for (int i = 0; i < VALIDATE_N_PARAMS; i++) keys[i + 2] = validate_param_infos[i].key;
+    *out = (validate_entry){0};
     calib_json_keys(j, from, keys);
     snprintf(out->system, sizeof out->system, "%s", system);
     snprintf(out->model, sizeof out->model, "%s", model);
     snprintf(out->origin, sizeof out->origin, "%s", calib_json_text(j, from, "origin"));
-    snprintf(out->input, sizeof out->input, "%s", calib_json_text(j, from, "input"));
+    read_text(j, from, "input", out->input, sizeof out->input);
     for (int i = 0; i < VALIDATE_N_PARAMS; i++) {
         const validate_param_info *p = &validate_param_infos[i];
         out->v[i] = p->is_integer ? calib_json_uint(j, from, p->key, (uint32_t)p->min, (uint32_t)p->max)
@@ -74,9 +91,11 @@ static void read_systems(validate_params *p, calib_json *j, const cJSON *systems
     for (const cJSON *s = systems ? systems->child : NULL; s && !j->failed; s = s->next) {
         size_t mark = calib_json_enter(j, s->string);
         calib_json_name(j, s->string);
+        check_once(j, systems, s);
         if (!cJSON_IsObject(s)) calib_json_fail(j, "expected an object of models");
         for (const cJSON *m = s->child; m && !j->failed; m = m->next) {
             size_t inner = calib_json_enter(j, m->string);
+            check_once(j, s, m);
             add_entry(p, j, m, s->string);
             calib_json_leave(j, inner);
         }
@@ -92,8 +111,12 @@ static void read_notes(validate_params *p, calib_json *j, const cJSON *notes) {
             return;
         }
         p->notes = v;
+        size_t mark = calib_json_enter(j, n->string);
+        calib_json_name(j, n->string);
+        check_once(j, notes, n);
+        calib_json_leave(j, mark);
         snprintf(v[p->n_notes].run, sizeof v->run, "%s", n->string);
-        snprintf(v[p->n_notes].why, sizeof v->why, "%s", calib_json_text(j, notes, n->string));
+        read_text(j, notes, n->string, v[p->n_notes].why, sizeof v->why);
         p->n_notes++;
     }
 }
@@ -120,7 +143,11 @@ int validate_params_open(validate_params **out, const char *path, char err[VALID
         read_systems(p, &j, systems);
         calib_json_leave(&j, mark);
     }
-    if (!j.failed) read_notes(p, &j, notes);
+    if (!j.failed) {
+        size_t mark = calib_json_enter(&j, "notes");
+        read_notes(p, &j, notes);
+        calib_json_leave(&j, mark);
+    }
     cJSON_Delete(root);
     if (j.failed) {
         validate_params_close(p);
@@ -143,8 +170,10 @@ static cJSON *entry_to_json(const validate_entry *e) {
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "origin", e->origin);
     cJSON_AddStringToObject(o, "input", e->input);
-    for (int i = 0; i < VALIDATE_N_PARAMS; i++)
-        cJSON_AddNumberToObject(o, validate_param_infos[i].key, rounded(e->v[i]));
+    for (int i = 0; i < VALIDATE_N_PARAMS; i++) {
+        const validate_param_info *p = &validate_param_infos[i];
+        cJSON_AddNumberToObject(o, p->key, p->is_integer ? e->v[i] : rounded(e->v[i]));
+    }
     return o;
 }
 
@@ -163,24 +192,31 @@ static cJSON *to_json(const validate_params *p) {
     return root;
 }
 
+/* What cannot be written whole is not there. */
+static int write_whole(const char *path, const char *text) {
+    FILE *f = fopen(path, "w");
+    int rc = f && fprintf(f, "%s\n", text) > 0 ? 0 : -1;
+    if (f && fclose(f)) rc = -1;
+    if (f && rc) remove(path);
+    return rc;
+}
+
 int validate_params_save(const validate_params *p, const char *path, char err[VALIDATE_ERR_LEN]) {
     char temporary[4096];
-    int rc = -1;
+    int rc = -1, n = snprintf(temporary, sizeof temporary, "%s.tmp", path);
     cJSON *root = to_json(p);
     char *text = cJSON_Print(root);
-    FILE *f = NULL;
-    snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    if (!text)
-        snprintf(err, VALIDATE_ERR_LEN, "out of memory");
-    else if (!(f = fopen(temporary, "w")) || fprintf(f, "%s\n", text) < 0 || fflush(f) ||
-             rename(temporary, path))
-        snprintf(err, VALIDATE_ERR_LEN, "%.200s: cannot be written", path);
-    else
-        rc = 0;
-    if (f) fclose(f);
-    if (rc) remove(temporary);
-    free(text);
     cJSON_Delete(root);
+    if (!text) {
+        snprintf(err, VALIDATE_ERR_LEN, "out of memory");
+        return -1;
+    }
+    if (n < (int)sizeof temporary && write_whole(temporary, text) == 0) {
+        rc = rename(temporary, path) ? -1 : 0;
+        if (rc) remove(temporary);
+    }
+    if (rc) snprintf(err, VALIDATE_ERR_LEN, "%.200s: cannot be written", path);
+    free(text);
     return rc;
 }
 

@@ -100,6 +100,18 @@ static char *spoil(const char *from, const char *to) {
     return text;
 }
 
+/* An array's members have no names to be looked up. */
+static void refuses_what_is_no_object(void **state) {
+    (void)state;
+    static const char *const texts[] = {"[1]", "[{}]", "[]", "1", "\"x\"", "null", "true"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char err[CALIB_ERR_LEN] = "";
+        calib *c;
+        assert_int_equal(calib_open_text(&c, "bad", texts[i], strlen(texts[i]), err), -1);
+        if (!strstr(err, "expected an object")) fail_msg("%s: %s", texts[i], err);
+    }
+}
+
 static void refuses_bad_files(void **state) {
     static const struct {
         const char *from, *to, *expected;
@@ -467,6 +479,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holds_what_was_written),
         cmocka_unit_test(evaluates_by_hand),
+        cmocka_unit_test(refuses_what_is_no_object),
         cmocka_unit_test(refuses_bad_files),
         cmocka_unit_test(refuses_unreadable_files),
         cmocka_unit_test(survives_mutations),
