@@ -147,8 +147,7 @@ static void late_first_tasks_are_lost(void **state) {
     assert_true(s.done_ns == 6200 * MS_NS);
 }
 
-/* One thread keeps many first tasks waiting: they are lost one after the other. Requests at 0, 200 .. 800, answer at
- * 1500: lost at 2200, 2900, 3600, 4300. */
+/* One thread, requests at 0 .. 4000, closed at 5000, the first answer at 7500: the others are lost one after the other. */
 static void back_offs_keep_their_thread(void **state) {
     (void)state;
     const client_stage stages[] = {{.rate_rps = 1}};
@@ -180,8 +179,8 @@ static void everything_is_sent_or_lost(void **state) {
         int64_t answers[64];
         size_t n = 1 + (size_t)(draw_unit(draw_bits(key, k++)) * 8), total = 0, most = 0;
         for (size_t i = 0; i < n; i++) {
-            stages[i] = (client_stage){1 + (uint32_t)(draw_unit(draw_bits(key, k++)) * 30),
-                                       (int64_t)(draw_unit(draw_bits(key, k++)) * 3e8)};
+            stages[i].rate_rps = 1 + (uint32_t)(draw_unit(draw_bits(key, k++)) * 30);
+            stages[i].pause_ns = (int64_t)(draw_unit(draw_bits(key, k++)) * 3e8);
             total += 5 * stages[i].rate_rps;
             if (stages[i].rate_rps > most) most = stages[i].rate_rps;
         }
@@ -205,8 +204,10 @@ static void everything_is_sent_or_lost(void **state) {
     assert_true(sent > 10000 && lost > 1000);
 }
 
-/* The slower the server, the longer the stage and the fewer the requests per second: at most 2c at once. c = 5, one
- * answer a second and thread: 10 at 0 to 1.8 s ..., 10 per second; a rate of 5 is held. With 4 s: 2.5 per second. */
+/* Rate 5 and ten threads hold five in flight of 1 s each. Of 4 s each, ten are sent by 1800. At 4000 the first thread is
+ * free, eleven first tasks wait and submit their calls, and the first of these is made; the others follow every 200, to
+ * 5800. The first tasks of 4200 to 4800 have calls before them, and the pool is closed at 5000: at 8000 the eleventh call is
+ * made, from 8200 on these four meet a closed pool. All is over with the eleventh call, at 12000. */
 static void a_slow_server_slows_the_client(void **state) {
     (void)state;
     const client_stage stages[] = {{.rate_rps = 5}};
@@ -215,13 +216,16 @@ static void a_slow_server_slows_the_client(void **state) {
     assert_int_equal(s.sent, 25);
     assert_int_equal(s.most_in_flight, 5);
     assert_true(s.done_ns == 5800 * MS_NS);
-    /* 0 to 1800: ten. Their threads are free from 4000 to 5800. At 4000 eleven first tasks wait, submit, and the first
-     * is called; those of 4200, 4400, 4600 and 4800 queue behind the calls, and are submitted as a thread comes by:
-     * at 4200 the 4 of 11 calls.. all of them are called, 10 by 5800, the 15th from 8000 on */
     serve(&s, &spec, 0, 1, (int64_t[]){4000 * MS_NS});
     assert_int_equal(s.most_in_flight, 10);
     for (size_t i = 0; i < 10; i++) assert_true(s.log[i].at_ns == (int64_t)i * 200 * MS_NS);
     for (size_t i = 10; i < 20; i++) assert_true(s.log[i].at_ns == (4000 + ((int64_t)i - 10) * 200) * MS_NS);
+    assert_int_equal(s.sent, 21);
+    assert_true(s.log[20].move == CLIENT_SENDS && s.log[20].at_ns == 8000 * MS_NS);
+    for (size_t i = 21; i < 25; i++)
+        assert_true(s.log[i].move == CLIENT_LOSES &&
+                    s.log[i].at_ns == (8900 + ((int64_t)i - 21) * 200) * MS_NS);
+    assert_true(s.done_ns == 12000 * MS_NS);
 }
 
 int main(void) {
