@@ -45,7 +45,7 @@ void client_close(client *c);                                   /* NULL is fine 
 int64_t client_next(const client *c);
 /* Lets one thing happen that is due at now_ns >= client_next(c): a request is sent, or lost, or neither. */
 client_move client_step(client *c, int64_t now_ns);
-/* A request that was sent is over, well or badly; one that was lost is over at once. */
+/* A request is over: one that was sent, well or badly; one that was lost, at once. To be called once for each. */
 void client_answered(client *c, int64_t now_ns);
 int client_is_done(const client *c);
 

@@ -103,8 +103,18 @@ static int64_t ready_at(const engine *e, const pol_action *a) {
     return ready > window ? ready : window;
 }
 
+/* Under the metered runtime a process has its GPU to itself: nothing meters it (quota 0: as it is). */
+static int is_unmetered(const engine *e, const pol_action *a, const char **why) {
+    const engine_setup *s = e->run.setup;
+    if (s->runtime != ENGINE_METERED || !s->fns[a->fn].process || a->quota_pct == 0 || a->quota_pct == 100)
+        return 0;
+    *why = "nothing meters a process: its quota is 100 %";
+    return 1;
+}
+
 static int64_t plan_start(engine *e, const pol_action *a, const char **why) {
     pol_pod p;
+    if (is_unmetered(e, a, why)) return -1;
     if (cluster_start(e->run.ledger, a, e->now_ns, ready_at(e, a), &p, why)) return -1;
     island_start(&e->run.islands[a->fn], &p, e->now_ns);
     return p.id;
@@ -129,6 +139,7 @@ static int plan_kill(engine *e, const pol_action *a, const char **why) {
 
 static int plan_resize(engine *e, const pol_action *a, const char **why) {
     pol_pod p;
+    if (is_unmetered(e, a, why)) return -1;
     if (cluster_resize(e->run.ledger, a, e->now_ns, &p, why)) return -1;
     island_resize(&e->run.islands[a->fn], &p, e->now_ns);
     return 0;

@@ -47,7 +47,7 @@ static inline void scene_act(pol_ctx *ctx, uint32_t fn, const pol_view *v) {
         pol_action a = script.lines[i].action;
         if (script.lines[i].at_ms * MS_NS != v->now_ns || a.fn != fn) continue;
         a.reason = "script";
-        assert_true(ctx->host->plan(ctx->host->impl, &a) >= 0);
+        ctx->host->plan(ctx->host->impl, &a);
     }
 }
 
@@ -104,6 +104,7 @@ static inline void scene_requests(scene *s, size_t fn, size_t n, const double *a
 /* Each request ends then, ms, give or take the rounding; less than 0: it is lost. */
 static inline void scene_expect(scene *s, size_t n, const double *end_ms) {
     engine_result r = fixture_run(&s->f);
+    assert_int_equal(r.actions_refused, 0);
     assert_int_equal(r.n_requests, n);
     for (size_t i = 0; i < n; i++) {
         const engine_request *q = &r.requests[i];

@@ -146,6 +146,22 @@ static void what_is_in_a_killed_process_is_lost(void **state) {
     scene_expect(&s, 4, (double[]){12, -1, -1, -1});
 }
 
+/* Under the metered runtime nothing would hold a process to less than its whole GPU: neither at its start nor later. */
+static void quotas_are_not_pretended(void **state) {
+    (void)state;
+    scene s;
+    open_whole(&s, 10, 0);
+    scene_then(20, (pol_action){.verb = POL_RESIZE, .quota_pct = 50});
+    scene_then(20, (pol_action){.verb = POL_RESIZE, .quota_pct = 100, .weight = 3});
+    scene_then(30, (pol_action){.verb = POL_START, .row = 0, .sm_pct = 100, .quota_pct = 50});
+    engine_result r = fixture_run(&s.f);
+    assert_int_equal(r.actions_refused, 2);
+    assert_string_equal(r.actions[2].why, "nothing meters a process: its quota is 100 %");
+    assert_null(r.actions[3].why);
+    engine_result_free(&r);
+    fixture_close(&s.f);
+}
+
 /* An event of another falls into the last ns of a batch's launches: what is left of them must not hold up a GPU that is
  * much slower. Accept 1, G 400, launches 0.3000003 from 1 on, when the second comes: it works at 1 / 1.3, until 2.3, and
  * 0.3 of a ns is left to launch then, a millionth of the batch and 400 ns of the GPU. */
@@ -172,6 +188,7 @@ int main(void) {
         cmocka_unit_test(an_idle_processor_must_wake),
         cmocka_unit_test(a_worker_is_kept_to_the_answer),
         cmocka_unit_test(what_is_in_a_killed_process_is_lost),
+        cmocka_unit_test(quotas_are_not_pretended),
         cmocka_unit_test(rounding_holds_up_no_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
