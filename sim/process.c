@@ -17,6 +17,7 @@ process *process_open(const engine_process *spec, uint64_t request_key, uint64_t
     x->token_key = token_key;
     x->busy_ns = -IDLE_NS;
     x->token_due_ns = NEVER;
+    x->gpu_speed = 1;
     return x;
 }
 
@@ -69,7 +70,8 @@ static void advance(process *x, int64_t now_ns) {
     for (uint32_t i = 0; i < x->n_jobs; i++)
         if (is_work(&x->jobs[i])) x->jobs[i].left_ns -= dt * v.job;
     if (x->launch == LAUNCH_RUNS) x->launched = lesser(1, x->launched + dt * v.launch / x->launch_ns);
-    if (x->launch != LAUNCH_NONE) x->executed = lesser(x->launched, x->executed + dt / x->gpu_ns);
+    if (x->launch != LAUNCH_NONE)
+        x->executed = lesser(x->launched, x->executed + dt * x->gpu_speed / x->gpu_ns);
     x->now_ns = now_ns;
 }
 
@@ -138,6 +140,32 @@ int process_respond(pod *p, int64_t now_ns) {
     return 0;
 }
 
+/* ---- the GPU ---- */
+
+static double backlog_ns(const process *x) {
+    return (x->launched - x->executed) * x->gpu_ns;
+}
+
+int process_wants_gpu(const pod *p) {
+    const process *x = p->process;
+    return x->launch == LAUNCH_RUNS || (x->launch != LAUNCH_NONE && backlog_ns(x) >= DONE_NS);
+}
+
+void process_set_speed(pod *p, int64_t now_ns, double speed) {
+    process *x = p->process;
+    x->wants_gpu = process_wants_gpu(p);
+    if (x->gpu_speed == speed) return;
+    advance(x, now_ns);
+    x->gpu_speed = speed;
+    pod_schedule(p);
+}
+
+/* Who shares the GPU must hear of it. */
+static void share_gpu(pod *p, int64_t now_ns) {
+    process *x = p->process;
+    if (x->tokens && process_wants_gpu(p) != x->wants_gpu) token_sched_share_gpu(x->tokens, now_ns);
+}
+
 /* ---- launches ---- */
 
 static void ask(pod *p, int64_t now_ns, int is_early) {
@@ -175,6 +203,7 @@ void process_launch(pod *p, int64_t now_ns, double noise) {
     x->launched = x->executed = 0;
     p->gpu_time_ns += x->gpu_ns;
     launch_or_ask(p, now_ns);
+    share_gpu(p, now_ns);
 }
 
 void process_expect(pod *p, int64_t due_ns) {
@@ -188,6 +217,7 @@ void process_granted(pod *p, int64_t now_ns, int64_t end_ns) {
     advance(x, now_ns);
     x->ask_ns = end_ns - (half_ns < GUARD_NS ? half_ns : GUARD_NS);
     if (x->launch == LAUNCH_BLOCKED) x->launch = LAUNCH_RUNS;
+    share_gpu(p, now_ns);
     pod_schedule(p);
 }
 
@@ -207,10 +237,11 @@ static int64_t next_of_launch(const process *x, double rate) {
         int64_t at = after(x->now_ns, (1 - x->launched) * x->launch_ns / rate);
         return x->tokens ? sooner(at, x->ask_ns) : at;
     }
-    case LAUNCH_BLOCKED:
-        return x->token_due_ns;
+    case LAUNCH_BLOCKED: /* once its backlog is over, others go faster */
+        if (backlog_ns(x) < DONE_NS) return x->token_due_ns;
+        return sooner(x->token_due_ns, after(x->now_ns, backlog_ns(x) / x->gpu_speed));
     case LAUNCH_OVER:
-        return after(x->now_ns, (1 - x->executed) * x->gpu_ns);
+        return after(x->now_ns, (1 - x->executed) * x->gpu_ns / x->gpu_speed);
     default:
         return NEVER;
     }
@@ -264,9 +295,8 @@ static int launcher_is_done(process *x) {
     return 1;
 }
 
-process_event process_step(pod *p, int64_t now_ns, held_request *out) {
+static process_event do_one(pod *p, int64_t now_ns, held_request *out) {
     process *x = p->process;
-    advance(x, now_ns);
     if (launcher_is_done(x)) return PROCESS_SERVED;
     if (x->launch == LAUNCH_RUNS && x->tokens && now_ns >= x->ask_ns) ask_between_launches(p, now_ns);
     for (uint32_t i = 0; i < x->n_jobs; i++)
@@ -278,4 +308,11 @@ process_event process_step(pod *p, int64_t now_ns, held_request *out) {
     if (x->launch == LAUNCH_BLOCKED && x->token_due_ns <= now_ns && token_sched_round(x->tokens, now_ns))
         return PROCESS_NO_MEMORY;
     return PROCESS_WAITS;
+}
+
+process_event process_step(pod *p, int64_t now_ns, held_request *out) {
+    advance(p->process, now_ns);
+    process_event e = do_one(p, now_ns, out);
+    share_gpu(p, now_ns);
+    return e;
 }

@@ -16,6 +16,9 @@
  *   for each, and why a token that suffices for a batch alone does not while another request is being decoded.)
  * - Under the exact token runtime, launches need a token (token_sched_int.h): a launcher whose token has less than a
  *   millisecond left (of one shorter than two: less than half) stands still until it has a new one.
+ * - Under the exact token runtime pods share a GPU, and what they have launched shares it, too: the pods of a row that
+ *   have work on it share the row evenly, and rows with work slow each other when their widths sum to more than 100 %.
+ *   A row never gives more GPU time than passes.
  * - The first batch of each size takes first_batch_ms at least (libraries choose their kernels then), and the first
  *   request after an idle time costs wake_ms of work more.
  *
@@ -50,6 +53,8 @@ typedef struct process {
     launch_state launch;
     double launch_ns, gpu_ns;  /* in all */
     double launched, executed; /* parts of it, 0..1; executed <= launched */
+    double gpu_speed;          /* at which the GPU runs what is launched: 1 alone */
+    int wants_gpu;             /* as the others on the GPU know it */
     int64_t ask_ns;            /* from when on a launch must ask for a token */
     int64_t token_due_ns;      /* LAUNCH_BLOCKED: when the scheduler must be asked */
     uint64_t n_tokens;         /* asked for */
@@ -80,6 +85,10 @@ void process_expect(pod *p, int64_t due_ns);
 void process_granted(pod *p, int64_t now_ns, int64_t end_ns);
 /* The answers to the batch in flight are written. */
 int process_respond(pod *p, int64_t now_ns);
+
+/* Whether it has work on the GPU, or is launching some; and the GPU's speed for it from now on. */
+int process_wants_gpu(const pod *p);
+void process_set_speed(pod *p, int64_t now_ns, double speed);
 
 int64_t process_next(const pod *p);
 /* Does one thing that is due at now_ns; PROCESS_WAITS: nothing more that the island must hear of is due.

@@ -94,11 +94,33 @@ static void look_again(const token_sched *t, int64_t now_ns) {
     }
 }
 
+/* Pods of the row that have work on the GPU. */
+static uint32_t mates(const token_sched *t, uint32_t row) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < t->n; i++)
+        n += t->clients[i].pod->row == row && process_wants_gpu(t->clients[i].pod);
+    return n;
+}
+
+void token_sched_share_gpu(const token_sched *t, int64_t now_ns) {
+    double width = 0;
+    for (uint32_t i = 0; i < t->n; i++) {
+        const pod *p = t->clients[i].pod;
+        if (process_wants_gpu(p)) width += 0.01 * p->sm_pct / mates(t, p->row);
+    }
+    for (uint32_t i = 0; i < t->n; i++) {
+        pod *p = t->clients[i].pod;
+        uint32_t n = mates(t, p->row);
+        process_set_speed(p, now_ns, 1 / ((n > 1 ? n : 1) * (width > 1 ? width : 1)));
+    }
+}
+
 void token_sched_leave(token_sched *t, const pod *p, int64_t now_ns) {
     token_client *c = find(t, p);
     if (!c) return;
     free(c->records);
     for (t->n--; c < t->clients + t->n; c++) *c = c[1];
+    token_sched_share_gpu(t, now_ns);
     look_again(t, now_ns);
 }
 

@@ -48,6 +48,8 @@ void token_sched_reshare(token_sched *t, int64_t now_ns);
 /* The pod asks; the scheduler hears it delay_ns later. is_early: now, be there left of its token what may; else once
  * the token is used up. */
 void token_sched_ask(token_sched *t, const pod *p, int64_t now_ns, int64_t delay_ns, int is_early);
+/* Who has work on the GPU has changed: sets the speed of each (process_int.h). */
+void token_sched_share_gpu(const token_sched *t, int64_t now_ns);
 int token_sched_round(token_sched *t, int64_t now_ns); /* 0, or -1: out of memory */
 
 #endif

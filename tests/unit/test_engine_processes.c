@@ -129,8 +129,7 @@ static engine_process random_process(chooser *c, double gpu_ms) {
     p.cpus = below(c, 2) ? 1 : 0.3 + 3 * unit(c);
     p.launch_weight = 0.05 + 2 * unit(c);
     p.wake_ms = maybe(c, 5);
-    /* not below what the GPU needs: pods of a row do not slow each other in this runtime */
-    p.launch_ms = gpu_ms * (1.1 + unit(c));
+    p.launch_ms = gpu_ms * 2 * unit(c); /* some are bound by their launches, some by the GPU */
     p.early_share = below(c, 3) * 0.5;
     p.round_trip_ms = maybe(c, 1.2);
     return p;

@@ -87,6 +87,48 @@ static void the_gpu_goes_on_without_a_token(void **state) {
     scene_expect(&s, 1, (double[]){80 + 30 - 30 * 14 / 20.4});
 }
 
+/* Two pods of a row, launches 1, G 30, each with tokens enough: requests at 0 and 10. The first has 20 left at 10, at half
+ * speed: 50. The second has 20 done by then, and ends at 60: 60 ms of the row in 60 ms. */
+static void the_pods_of_a_row_share_it(void **state) {
+    (void)state;
+    scene s;
+    scene_open(&s, ENGINE_TOKEN_EXACT, 30, 0, 50, 50);
+    s.process.launch_ms = 1;
+    script.lines[0].action.balance = POL_ROUND_ROBIN;
+    scene_then(0, (pol_action){.verb = POL_START, .row = 0, .sm_pct = 50, .quota_pct = 50});
+    scene_requests(&s, 0, 2, (double[]){0, 10});
+    scene_expect(&s, 2, (double[]){50, 60});
+}
+
+/* Rows of 80 and 70 %: tokens of 4 ms, one after the other. The first has 26 of 30 left at 4, when the second launches: 150
+ * % are asked for, 26 take 39, to 43. The second has 26 done by then: 47. */
+static void rows_share_the_gpu(void **state) {
+    (void)state;
+    scene s;
+    scene_open(&s, ENGINE_TOKEN_EXACT, 30, 0, 80, 10);
+    s.process.launch_ms = 1;
+    s.f.setup.oversubscribe = 1;
+    script.lines[0].action.balance = POL_ROUND_ROBIN;
+    scene_then(0, (pol_action){.verb = POL_START, .row = POL_NEW_ROW, .sm_pct = 70, .quota_pct = 10});
+    scene_requests(&s, 0, 2, (double[]){0, 0});
+    scene_expect(&s, 2, (double[]){43, 47});
+}
+
+/* What a pod without a token has left on the GPU is over at some time; who shares the row goes faster then. Quota 10 %: 3
+ * ms of launches of 4, by then 7.5 of G = 10. Nobody waits for it at 10: a request at 5, launches 3 in a token of 20 ms, G
+ * 10, has its share of the row until 10 (2.5 each) and the row alone from then on: 7.5 more, to 17.5. The first's last
+ * quarter comes at 40, with the next token. */
+static void what_is_over_frees_the_row(void **state) {
+    (void)state;
+    scene s;
+    scene_open(&s, ENGINE_TOKEN_EXACT, 10, 0, 50, 10);
+    s.process.launch_ms = 4;
+    script.lines[0].action.balance = POL_ROUND_ROBIN;
+    scene_then(0, (pol_action){.verb = POL_START, .row = 0, .sm_pct = 50, .quota_pct = 50});
+    scene_requests(&s, 0, 2, (double[]){0, 5});
+    scene_expect(&s, 2, (double[]){42.5, 17.5});
+}
+
 /* The quota grows from 20 to 50 % at 40 ms (a window's start), asked for at 10: the second token is one of 20 ms. */
 static void a_resize_counts_from_the_next_token(void **state) {
     (void)state;
@@ -138,6 +180,8 @@ static void bench_open(bench *b, uint32_t n, const uint32_t *sm_pct, const uint3
         b->pods[i].process = process_open(&b->spec, 1, 2);
         assert_non_null(b->pods[i].process);
         b->pods[i].process->tokens = &b->tokens;
+        b->pods[i].process->launch_ns = 1e18; /* a batch without end, and without work for the GPU */
+        b->pods[i].process->gpu_ns = 1;
         assert_int_equal(token_sched_join(&b->tokens, &b->pods[i], i), 0);
     }
 }
@@ -402,6 +446,9 @@ int main(void) {
         cmocka_unit_test(the_round_trip_eats_what_is_unused),
         cmocka_unit_test(idle_time_burns_tokens),
         cmocka_unit_test(the_gpu_goes_on_without_a_token),
+        cmocka_unit_test(the_pods_of_a_row_share_it),
+        cmocka_unit_test(rows_share_the_gpu),
+        cmocka_unit_test(what_is_over_frees_the_row),
         cmocka_unit_test(a_resize_counts_from_the_next_token),
         cmocka_unit_test(tiny_quotas_creep),
         cmocka_unit_test(less_than_the_quota_is_strict),
