@@ -63,6 +63,7 @@ typedef struct {
     size_t n_log;
     uint64_t visits;
     double (*latency_ms)(uint32_t batch, uint32_t sm_pct, uint32_t quota_pct);
+    uint32_t learned; /* one more when latency_ms has been changed */
 } mock;
 
 /* ---- services ---- */
@@ -251,7 +252,7 @@ static inline void mock_free(mock *m) {
 /* ---- running ---- */
 
 static inline pol_obs mock_observation(const mock *m, uint32_t fn) {
-    pol_obs o = {.fn = fn, .now_ns = m->now_ns, .scrape_ns = -1};
+    pol_obs o = {.fn = fn, .now_ns = m->now_ns, .scrape_ns = -1, .learned = m->learned};
     int64_t since = m->now_ns - m->host.scrape_phase_ns;
     if (since >= 0) o.scrape_ns = since - since % m->host.scrape_ns + m->host.scrape_phase_ns;
     for (size_t i = 0; i < m->loads[fn].n; i++) {
@@ -315,7 +316,7 @@ static inline void mock_arrivals(mock *m, int64_t limit) {
 static inline int mock_must_visit(const mock *m, const pol_obs *o) {
     const pol_obs *was = &m->seen[o->fn];
     return m->is_eager || (m->flags & POL_GLOBAL) || m->now_ns <= m->tick_ns ||
-           m->next_ns[o->fn] <= m->now_ns || o->arrivals != was->arrivals ||
+           m->next_ns[o->fn] <= m->now_ns || o->arrivals != was->arrivals || o->learned != was->learned ||
            o->completions != was->completions || o->concurrency_ns != was->concurrency_ns ||
            o->pods_ready != was->pods_ready || o->pods_starting != was->pods_starting;
 }

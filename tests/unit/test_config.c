@@ -210,6 +210,8 @@ static const mistake mistakes[] = {
      ": policies[0].predictor.priors: found \"test_config_"},
     {"policies.has.predictor={\"name\": \"table\", \"priors\": \".\"}",
      ": policies[0].predictor.priors: found priors without a model"},
+    {"policies.has.predictor={\"name\": \"table\", \"online\": 1}",
+     ": policies[0].predictor.online: found 1, expected true or false"},
     {"model_error=-1", ": model_error: found -1, expected a number from 0 to 10"},
     {"model_error=11", ": model_error: found 11"},
     /* files */

@@ -341,6 +341,38 @@ static void test_corrected_follows_the_load_and_comes_to_rest(void **unused) {
     free(part);
 }
 
+static double thrice_ms(uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
+    return 3 * mock_latency_ms(batch, sm_pct, quota_pct);
+}
+
+/* What it believes is believed until it hears of news; then it decides anew, and rests again. */
+static void test_a_predictor_that_has_learnt_is_asked_again(void **unused) {
+    (void)unused;
+    mock_requests *r = malloc(sizeof *r);
+    assert_non_null(r);
+    mock *m = opened(POL_CORRECTED, 1, 8);
+    m->fns[0].slo_ns = 2000 * MOCK_S / 1000;
+    m->loads[0] = even(20, 0, 200, r);
+    mock_begin(m);
+    run_until(m, 60);
+    const fn_state *s = &m->ctx->fns[0];
+    double believed = s->up_above;
+    size_t before = m->n_log;
+    m->latency_ms = thrice_ms;
+    run_until(m, 80);
+    assert_int_equal(m->n_log, before);
+    assert_true(s->up_above == believed);
+    m->learned++;
+    run_until(m, 90);
+    assert_true(m->n_log > before); /* thrice the time: more of a GPU is needed */
+    assert_true(s->prediction <= s->up_above);
+    before = m->n_log;
+    run_until(m, 180);
+    assert_int_equal(m->n_log, before);
+    mock_free(m);
+    free(r);
+}
+
 static void test_corrected_reduction_keeps_the_need(void **unused) {
     (void)unused;
     mock *m = opened(POL_CORRECTED, 1, 1);
@@ -631,6 +663,7 @@ int main(void) {
         cmocka_unit_test(test_sustained_capability_balances_handlers_and_gpu),
         cmocka_unit_test(test_memory_of_capabilities_tells_classes_apart),
         cmocka_unit_test(test_corrected_follows_the_load_and_comes_to_rest),
+        cmocka_unit_test(test_a_predictor_that_has_learnt_is_asked_again),
         cmocka_unit_test(test_corrected_reduction_keeps_the_need),
         cmocka_unit_test(test_pods_that_start_count),
         cmocka_unit_test(test_scale_to_zero_and_back),

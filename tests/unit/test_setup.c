@@ -377,8 +377,8 @@ static void write_model(const char *ms) {
     char err[RAPP_ERR_LEN] = "", path[64], text[200];
     const rapp_options options = {.seed = 1, .threads = 1};
     rapp_sample sample;
-    rapp_data *data;
-    rapp_model *m;
+    rapp_data *data = NULL;
+    rapp_model *m = NULL;
     rapp_sample_open(&sample);
     snprintf(text, sizeof text, "%sresnet50,1,100,100,%s\nresnet50,4,100,100,40\n", RAPP_SAMPLE_POINT_HEAD,
              ms);
