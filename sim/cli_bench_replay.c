@@ -5,6 +5,7 @@
  * functions, because each may hold a pod's memory, and offers at least twice the GPU time that the requests
  * need (load 0.5). */
 #include <argp.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +27,9 @@ typedef struct {
 } bench_args;
 
 typedef struct {
-    double wall_s[REPEAT_MAX];
+    double wall_s[REPEAT_MAX], cpu_s[REPEAT_MAX]; /* apart where the machine has other work */
     double requests, events, visits, acts, violation_pct;
+    uint64_t hash;
 } bench_figures;
 
 static const struct argp_option options[] = {
@@ -120,9 +122,10 @@ static int measure_once(const bench_args *a, const engine_setup *run, size_t i, 
                                .threads = (unsigned)a->threads,
                                .eager = a->eager};
     engine_result r;
-    double begin_s = cli_bench_now_s();
+    double begin_s = cli_bench_now_s(), begin_cpu_s = cli_bench_cpu_s();
     if (engine_run(run, &options_, &r, err)) return -1;
     out->wall_s[i] = cli_bench_now_s() - begin_s;
+    out->cpu_s[i] = cli_bench_cpu_s() - begin_cpu_s;
     double violations = 0;
     out->requests = 0;
     for (size_t k = 0; k < r.n_fns; k++) {
@@ -133,6 +136,7 @@ static int measure_once(const bench_args *a, const engine_setup *run, size_t i, 
     out->events = (double)r.events;
     out->visits = (double)r.visits;
     out->acts = (double)r.acts;
+    out->hash = r.hash;
     engine_result_free(&r);
     return 0;
 }
@@ -157,6 +161,7 @@ static int measure_config(const bench_args *a, const config *c, bench_figures *o
     for (size_t i = 0; i < a->repeat; i++)
         if (measure_once(a, &run, i, out, err)) goto out;
     cli_bench_sort(out->wall_s, a->repeat);
+    cli_bench_sort(out->cpu_s, a->repeat);
     rc = 0;
 out:
     setup_close(s);
@@ -185,26 +190,30 @@ out:
 }
 
 static void print(const bench_args *a, const bench_figures *f) {
-    double median = f->wall_s[a->repeat / 2], rss_mib = cli_bench_rss_mib();
+    double median = f->wall_s[a->repeat / 2], cpu_s = f->cpu_s[a->repeat / 2], rss_mib = cli_bench_rss_mib();
     if (a->json) {
         printf("{\"benchmark\": \"replay\", \"functions\": %lu, \"engine\": \"%s\", \"policy\": \"%s\", "
                "\"threads\": %lu, \"repeat\": %lu,\n \"requests\": %.0f, \"wall_s\": %.6f, \"wall_min_s\": "
                "%.6f, "
-               "\"wall_max_s\": %.6f, \"requests_per_s\": %.0f,\n \"max_rss_mib\": %.1f, \"events\": %.0f, "
-               "\"visits\": %.0f, \"acts\": %.0f, \"violation_pct\": %.4f}\n",
+               "\"wall_max_s\": %.6f, \"cpu_s\": %.6f, \"requests_per_s\": %.0f,\n \"max_rss_mib\": %.1f, "
+               "\"events\": %.0f, "
+               "\"visits\": %.0f, \"acts\": %.0f, \"violation_pct\": %.4f, \"result_hash\": \"%016" PRIx64
+               "\"}\n",
                a->functions, a->engine, a->policy, a->threads, a->repeat, f->requests, median, f->wall_s[0],
-               f->wall_s[a->repeat - 1], f->requests / median, rss_mib, f->events, f->visits, f->acts,
-               f->violation_pct);
+               f->wall_s[a->repeat - 1], cpu_s, f->requests / median, rss_mib, f->events, f->visits, f->acts,
+               f->violation_pct, f->hash);
         return;
     }
     printf("replay: %.0f requests of %lu functions, policy %s, engine %s, %lu thread%s\n"
            "  wall      %.3f s (median of %lu; %.3f to %.3f)\n"
            "  speed     %.2f million requests/s, %.0f ns a request\n"
+           "  processor %.3f s (median), %.0f ns a request\n"
            "  memory    %.1f MiB\n"
            "  work      %.0f events, %.0f visits, %.0f acts; %.2f %% violations\n",
            f->requests, a->functions, a->policy, a->engine, a->threads, a->threads > 1 ? "s" : "", median,
            a->repeat, f->wall_s[0], f->wall_s[a->repeat - 1], f->requests / median * 1e-6,
-           1e9 * median / f->requests, rss_mib, f->events, f->visits, f->acts, f->violation_pct);
+           1e9 * median / f->requests, cpu_s, 1e9 * cpu_s / f->requests, rss_mib, f->events, f->visits,
+           f->acts, f->violation_pct);
 }
 
 int cli_bench_replay(int argc, char **argv) {
