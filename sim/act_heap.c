@@ -1,6 +1,6 @@
 #include "act_heap_int.h"
 
-#include <stdlib.h>
+#include "grow_int.h"
 
 static int precedes(const act_key *a, const act_key *b) {
     if (a->at_ns != b->at_ns) return a->at_ns < b->at_ns;
@@ -10,13 +10,9 @@ static int precedes(const act_key *a, const act_key *b) {
 }
 
 int act_heap_push(act_heap *h, act_key k) {
-    if (h->n == h->cap) {
-        size_t cap = h->cap ? 2 * h->cap : 64;
-        act_key *v = realloc(h->v, cap * sizeof *v);
-        if (!v) return -1;
-        h->v = v;
-        h->cap = cap;
-    }
+    act_key *v = grow_array(h->v, h->n, &h->cap, sizeof *v);
+    if (!v) return -1;
+    h->v = v;
     size_t i = h->n++;
     for (; i > 0 && precedes(&k, &h->v[(i - 1) / 2]); i = (i - 1) / 2) h->v[i] = h->v[(i - 1) / 2];
     h->v[i] = k;

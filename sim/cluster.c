@@ -6,19 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow_int.h"
+
 typedef struct { /* who is on a GPU, in order of arrival there */
     uint32_t fn, pod;
 } tenant;
 
 typedef struct {
     tenant *tenants;
-    uint32_t n, cap;
+    uint32_t n;
+    size_t cap;
     int64_t since_ns; /* of the current set */
 } gpu_book;
 
 typedef struct {
     pol_pod *pods;
-    uint32_t n, cap, next_id;
+    uint32_t n, next_id;
+    size_t cap;
     uint64_t *rate;  /* per device: sum of SM % x quota % */
     uint64_t *width; /* per device: sum of SM % */
     int64_t since_ns;
@@ -246,13 +250,14 @@ static const char *refuse_start(const cluster *c, const pol_action *a, uint32_t 
     return NULL;
 }
 
-static int grow(void **v, uint32_t n, uint32_t *cap, size_t size) {
-    if (n < *cap) return 0;
-    uint32_t more = *cap ? 2 * *cap : 2;
-    void *moved = realloc(*v, more * size);
-    if (!moved) return -1;
-    *v = moved;
-    *cap = more;
+/* Room for one more pod of the function, and one more on the GPU. 0, or -1: out of memory. */
+static int make_room(fn_book *f, gpu_book *b) {
+    pol_pod *pods = grow_array(f->pods, f->n, &f->cap, sizeof *pods);
+    if (!pods) return -1;
+    f->pods = pods;
+    tenant *tenants = grow_array(b->tenants, b->n, &b->cap, sizeof *tenants);
+    if (!tenants) return -1;
+    b->tenants = tenants;
     return 0;
 }
 
@@ -262,8 +267,7 @@ int cluster_start(cluster *c, const pol_action *a, int64_t now_ns, int64_t ready
     if ((*why = refuse_start(c, a, row))) return -1;
     fn_book *f = &c->fn_books[a->fn];
     gpu_book *b = &c->gpu_books[a->gpu];
-    if (grow((void **)&f->pods, f->n, &f->cap, sizeof *f->pods) ||
-        grow((void **)&b->tenants, b->n, &b->cap, sizeof *b->tenants)) {
+    if (make_room(f, b)) {
         *why = CLUSTER_NO_MEMORY;
         return -1;
     }

@@ -3,14 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow_int.h"
+
 int endpoints_add(endpoint_list *l, uint32_t pod, int64_t now_ns) {
-    if (l->n == l->cap) {
-        uint32_t cap = l->cap ? 2 * l->cap : 8;
-        endpoint *v = realloc(l->v, cap * sizeof *v);
-        if (!v) return -1;
-        l->v = v;
-        l->cap = cap;
-    }
+    endpoint *v = grow_array(l->v, l->n, &l->cap, sizeof *v);
+    if (!v) return -1;
+    l->v = v;
     l->v[l->n++] = (endpoint){pod, now_ns};
     return 0;
 }

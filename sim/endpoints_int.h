@@ -12,6 +12,7 @@
 #ifndef ENDPOINTS_INT_H
 #define ENDPOINTS_INT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct {
@@ -21,7 +22,8 @@ typedef struct {
 
 typedef struct { /* by time; the oldest first */
     endpoint *v;
-    uint32_t n, cap;
+    uint32_t n;
+    size_t cap;
 } endpoint_list;
 
 int endpoints_add(endpoint_list *l, uint32_t pod, int64_t now_ns); /* 0, or -1: out of memory */

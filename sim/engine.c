@@ -58,9 +58,7 @@ static void run_islands(engine *e, int64_t limit_ns) {
 /* ---- global order ---- */
 
 static void requeue(engine *e, uint32_t fn) {
-    event_kind kind;
-    int64_t at = island_next(&e->run.islands[fn], &kind);
-    winner_tree_set(&e->tree, fn, (winner_key){at, kind});
+    winner_tree_set(&e->tree, fn, island_next(&e->run.islands[fn]));
 }
 
 /* Under the token runtime, what a function did may have moved the ends of others' batches. */
@@ -109,11 +107,11 @@ static void check_serving(engine *e, int64_t now_ns) {
 static void run_global(engine *e, int64_t limit_ns) {
     for (uint32_t fn = 0; fn < e->run.setup->n_fns; fn++) requeue(e, fn);
     while (!atomic_load_explicit(&e->run.out_of_memory, memory_order_relaxed)) {
-        uint32_t fn = winner_tree_first(&e->tree);
-        int64_t at = e->tree.keys[fn].at_ns;
-        if (at == NEVER || at > limit_ns) return;
+        winner first = winner_tree_first(&e->tree);
+        int64_t at = event_key_ns(first.key);
+        if (first.key == NEVER || at > limit_ns) return;
         if (e->run.row_serving && at > e->checked_ns) check_serving(e, at);
-        step_global(e, fn);
+        step_global(e, first.leaf);
     }
 }
 

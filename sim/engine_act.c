@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine_int.h"
+#include "grow_int.h"
 
 void engine_no_memory(engine *e) {
     atomic_store(&e->run.out_of_memory, 1);
@@ -76,16 +77,12 @@ static void record_action(engine *e, const pol_action *a, uint32_t pod_id, const
     r->actions_seen++;
     r->actions_refused += why != NULL;
     if (r->n_actions >= e->run.setup->actions_max) return;
-    if (r->n_actions == e->actions_cap) {
-        size_t cap = e->actions_cap ? 2 * e->actions_cap : 256;
-        engine_action *v = realloc(r->actions, cap * sizeof *v);
-        if (!v) {
-            engine_no_memory(e);
-            return;
-        }
-        r->actions = v;
-        e->actions_cap = cap;
+    engine_action *v = grow_array(r->actions, r->n_actions, &e->actions_cap, sizeof *v);
+    if (!v) {
+        engine_no_memory(e);
+        return;
     }
+    r->actions = v;
     r->actions[r->n_actions++] =
         (engine_action){.at_ns = e->now_ns, .action = *a, .pod = pod_id, .refused = why != NULL, .why = why};
 }
@@ -190,15 +187,12 @@ static const pol_pod *copy_pods(engine *e, uint32_t from, uint32_t to, size_t *n
         total += k;
     }
     *n = 0;
-    if (total > e->view_pods_cap) {
-        pol_pod *v = realloc(e->view_pods, 2 * total * sizeof *v);
-        if (!v) {
-            engine_no_memory(e);
-            return NULL;
-        }
-        e->view_pods = v;
-        e->view_pods_cap = 2 * total;
+    pol_pod *v = grow_array(e->view_pods, total, &e->view_pods_cap, sizeof *v);
+    if (!v) {
+        engine_no_memory(e);
+        return NULL;
     }
+    e->view_pods = v;
     for (uint32_t fn = from; fn < to; fn++) {
         const pol_pod *pods = cluster_pods(e->run.ledger, fn, &k);
         if (k) memcpy(e->view_pods + *n, pods, k * sizeof *pods);

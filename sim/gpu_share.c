@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "grow_int.h"
+
 int gpu_share_open(gpu_share *s, uint32_t first_row, uint32_t n_rows) {
     *s = (gpu_share){.first_row = first_row, .n_rows = n_rows};
     s->row_demand = calloc(n_rows, sizeof *s->row_demand);
@@ -51,19 +53,15 @@ static void retime(gpu_share *s, int64_t now_ns) {
 
 static void begin(pod *p, int64_t now_ns) {
     p->left_ns = pod_token_ns(p);
-    p->demand = p->noise * p->gpu_ns[p->n_flight] / p->left_ns;
+    p->demand = p->noise * p->gpu_ns[pod_n_flight(p)] / p->left_ns;
     p->since_ns = now_ns;
     p->slow = 1;
 }
 
 int gpu_share_join(gpu_share *s, pod *p, uint32_t fn, int64_t now_ns) {
-    if (s->n == s->cap) {
-        uint32_t cap = s->cap ? 2 * s->cap : 4;
-        sharer *v = realloc(s->sharers, cap * sizeof *v);
-        if (!v) return -1;
-        s->sharers = v;
-        s->cap = cap;
-    }
+    sharer *v = grow_array(s->sharers, s->n, &s->cap, sizeof *v);
+    if (!v) return -1;
+    s->sharers = v;
     advance(s, now_ns);
     begin(p, now_ns);
     s->sharers[s->n++] = (sharer){p, fn};

@@ -17,7 +17,8 @@ typedef struct {
 
 typedef struct {
     sharer *sharers;
-    uint32_t n, cap;
+    uint32_t n;
+    size_t cap;
     double *row_demand; /* [rows]: scratch, and the demand of each row after the last change */
     uint32_t first_row, n_rows;
 } gpu_share;

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The exponent of a double and the first six bits of its fraction are the octave and the bucket within it. */
 size_t hist_bucket(int64_t ns) {
     if (ns < (INT64_C(1) << HIST_FIRST_OCTAVE)) return 0;
     if (ns >= (INT64_C(1) << (HIST_FIRST_OCTAVE + HIST_OCTAVES))) return HIST_BUCKETS - 1;
@@ -24,7 +23,7 @@ double hist_bucket_mid_ns(size_t bucket) {
     return (double)hist_bucket_low_ns(bucket) + 0.5 * (double)(INT64_C(1) << (octave - 6));
 }
 
-int hist_add(hist *h, int64_t ns) {
+int hist_add_first(hist *h, int64_t ns) {
     size_t bucket = hist_bucket(ns), octave = bucket / HIST_PER_OCTAVE;
     if (!h->octave[octave]) {
         h->octave[octave] = calloc(HIST_PER_OCTAVE, sizeof **h->octave);

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { HIST_FIRST_OCTAVE = 14, HIST_OCTAVES = 32, HIST_PER_OCTAVE = 64 };
 #define HIST_BUCKETS ((size_t)HIST_OCTAVES * HIST_PER_OCTAVE)
@@ -22,7 +23,24 @@ size_t hist_bucket(int64_t ns);
 int64_t hist_bucket_low_ns(size_t bucket);
 double hist_bucket_mid_ns(size_t bucket);
 
-int hist_add(hist *h, int64_t ns); /* 0, or -1: out of memory, not counted */
+int hist_add_first(hist *h, int64_t ns); /* the same where the octave may be missing */
+
+/* 0, or -1: out of memory, not counted. The exponent of a double and the first six bits of its fraction are the octave
+ * and the bucket within it. */
+static inline int hist_add(hist *h, int64_t ns) {
+    const int64_t low = INT64_C(1) << HIST_FIRST_OCTAVE, high = INT64_C(1)
+                                                                << (HIST_FIRST_OCTAVE + HIST_OCTAVES);
+    if ((uint64_t)ns - (uint64_t)low >= (uint64_t)(high - low)) return hist_add_first(h, ns);
+    double x = (double)ns;
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    uint64_t bucket = (bits >> 46) - (1023 + HIST_FIRST_OCTAVE) * HIST_PER_OCTAVE;
+    uint32_t *octave = h->octave[bucket / HIST_PER_OCTAVE];
+    if (!octave) return hist_add_first(h, ns);
+    octave[bucket % HIST_PER_OCTAVE]++;
+    return 0;
+}
+
 uint64_t hist_count(const hist *h, size_t bucket);
 uint64_t hist_total(const hist *h);
 int hist_merge(hist *into, const hist *from); /* 0 or -1 */

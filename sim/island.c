@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow_int.h"
+
 static void no_memory(island *s) {
     atomic_store(&s->run->out_of_memory, 1);
 }
@@ -20,11 +22,22 @@ static int64_t later(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
+static int64_t sooner(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* To be called when a scrape, a tick or a bin's end has been set. */
+static void set_attention(island *s) {
+    int64_t at = sooner(sooner(s->next_scrape_ns, s->next_tick_ns), sooner(s->next_bin_ns, s->duration_ns));
+    s->attention = event_key_of(at, EV_COMPLETION);
+}
+
 /* A counter changed: the next scrape will see it. */
 static void touch(island *s, int64_t now) {
     const engine_setup *setup = s->run->setup;
-    if (s->next_scrape_ns == NEVER)
-        s->next_scrape_ns = round_up(later(now, s->unseen_ns), setup->scrape_phase_ns, setup->scrape_ns);
+    if (s->next_scrape_ns != NEVER) return;
+    s->next_scrape_ns = round_up(later(now, s->unseen_ns), setup->scrape_phase_ns, setup->scrape_ns);
+    set_attention(s);
 }
 
 /* The policy must look at the first tick at or after `from`. */
@@ -32,22 +45,27 @@ static void wake(island *s, int64_t from) {
     if (s->run->policy_is_global) return;
     int64_t tick = round_up(later(from, s->unseen_ns), s->run->tick_ns, s->run->tick_ns);
     if (tick < s->next_tick_ns) s->next_tick_ns = tick;
+    set_attention(s);
 }
 
-static void account(island *s, int64_t now) {
-    s->concurrency_ns += s->in_system * (uint64_t)(now - s->concurrency_at_ns);
-    s->concurrency_at_ns = now;
+static void enter_system(island *s, int64_t now) {
+    s->in_system++;
+    s->concurrency_ns -= (uint64_t)now;
+}
+
+static void leave_system(island *s, uint32_t n, int64_t now) {
+    s->in_system -= n;
+    s->concurrency_ns += n * (uint64_t)now;
 }
 
 static void scrape(island *s) {
     int64_t now = s->next_scrape_ns;
-    account(s, now);
     pol_obs o = {.fn = s->fn,
                  .scrape_ns = now,
                  .arrivals = s->result->arrivals - s->unsent,
                  .completions = s->result->completed,
                  .failures = s->failures,
-                 .concurrency_ns = s->concurrency_ns,
+                 .concurrency_ns = s->concurrency_ns + s->in_system * (uint64_t)now,
                  .queued = s->queue.n,
                  .learned = s->seen.learned};
     if (s->learning) o.learned += (uint32_t)online_scrape(s->learning, s->run->setup->n_devices);
@@ -58,6 +76,7 @@ static void scrape(island *s) {
     s->seen = o;
     int goes_on = s->in_system > 0 || s->run->options->eager;
     s->next_scrape_ns = goes_on ? now + s->run->setup->scrape_ns : NEVER;
+    set_attention(s);
 }
 
 pol_obs island_observation(const island *s, int64_t now) {
@@ -87,6 +106,7 @@ static void visit(island *s) {
     s->is_observing = 0;
     if (s->run->options->eager) next = now;
     if (next != NEVER) wake(s, next);
+    set_attention(s);
     if (wants) act_at(s, now, POL_TICK);
 }
 
@@ -135,7 +155,7 @@ static void close_bins(island *s, int64_t now) {
     const engine_setup *setup = s->run->setup;
     uint64_t on_gpu = 0, mrps = 0;
     for (uint32_t i = 0; i < s->n_pods; i++) {
-        on_gpu += s->pods[i]->is_serving ? s->pods[i]->n_flight : 0;
+        on_gpu += s->pods[i]->is_serving ? pod_n_flight(s->pods[i]) : 0;
         if (s->pods[i]->is_ready && !s->pods[i]->is_draining) mrps += capacity_mrps(s, s->pods[i]);
     }
     while (s->next_bin_ns <= now) {
@@ -153,6 +173,7 @@ static void close_bins(island *s, int64_t now) {
         else
             s->next_bin_ns += setup->bin_ns;
     }
+    set_attention(s);
 }
 
 /* ---- requests that end ---- */
@@ -169,27 +190,16 @@ static int64_t client_due(const island *s, int64_t now) {
 static void answer_client(island *s, int64_t now) {
     if (!s->client) return;
     client_answered(s->client, now);
-    s->arrival_ns = client_due(s, now);
+    s->arrival = event_key_of(client_due(s, now), EV_ARRIVAL);
 }
 
-static void end_request(island *s, const held_request *r, uint32_t pod_id, int64_t now, engine_fate fate) {
+/* A latency of the window: which SLOs it exceeds, sum, histogram. */
+static inline void count_latency(island *s, int64_t latency) {
     engine_fn_result *out = s->result;
-    int64_t latency = now - r->arrival_ns;
-    int is_late = fate != ENGINE_COMPLETED || latency > s->spec->slo_ns;
-    s->violations_ever += (uint64_t)is_late;
-    if (r->ordinal < s->requests_cap) {
-        s->requests[r->ordinal].pod = pod_id;
-        s->requests[r->ordinal].end_ns = fate == ENGINE_UNFINISHED ? -1 : now;
-        s->requests[r->ordinal].fate = fate;
-    }
-    if (fate != ENGINE_UNFINISHED) answer_client(s, now);
-    if (r->arrival_ns < s->run->setup->warmup_ns) return;
-    out->window_violations += (uint64_t)is_late;
-    for (size_t k = 0; k < s->run->setup->n_report; k++) { /* ascending */
-        if (fate == ENGINE_COMPLETED && latency <= s->spec->report_slo_ns[k]) break;
-        out->report_violations[k]++;
-    }
-    if (fate != ENGINE_COMPLETED) return;
+    const int64_t *slo_ns = s->spec->report_slo_ns;
+    out->window_violations += latency > s->spec->slo_ns;
+    for (uint32_t k = 0; k < s->n_report && latency > slo_ns[k]; k++)
+        out->report_violations[k]++; /* ascending */
     out->latency_sum_ns += (uint64_t)latency;
     if (out->latency_sum_ns >= ENGINE_GIGASECOND_NS) {
         out->latency_sum_ns -= ENGINE_GIGASECOND_NS;
@@ -198,9 +208,44 @@ static void end_request(island *s, const held_request *r, uint32_t pod_id, int64
     if (hist_add(&out->latency, latency)) no_memory(s);
 }
 
+/* A request that failed, or is unfinished, violates every SLO. */
+static void count_failure(island *s) {
+    s->result->window_violations++;
+    for (uint32_t k = 0; k < s->n_report; k++) s->result->report_violations[k]++;
+}
+
+static void end_request(island *s, const held_request *r, uint32_t pod_id, int64_t now, engine_fate fate) {
+    int64_t latency = now - r->arrival_ns;
+    s->violations_ever += fate != ENGINE_COMPLETED || latency > s->spec->slo_ns;
+    if (r->ordinal < s->requests_cap) {
+        s->requests[r->ordinal].pod = pod_id;
+        s->requests[r->ordinal].end_ns = fate == ENGINE_UNFINISHED ? -1 : now;
+        s->requests[r->ordinal].fate = fate;
+    }
+    if (fate != ENGINE_UNFINISHED) answer_client(s, now);
+    if (r->arrival_ns < s->warmup_ns) return;
+    if (fate == ENGINE_COMPLETED)
+        count_latency(s, latency);
+    else
+        count_failure(s);
+}
+
+/* The requests of a batch are served. */
+static inline void end_flight(island *s, const pod *p, int64_t now) {
+    for (uint32_t i = p->head; i != p->launched; i++) {
+        const held_request *r = pod_request(p, i);
+        if (s->is_watched) {
+            if (s->spec->keep_alive_ns && endpoints_add(&s->connections, p->id, now)) no_memory(s);
+            end_request(s, r, p->id, now, ENGINE_COMPLETED);
+            continue;
+        }
+        s->violations_ever += now - r->arrival_ns > s->spec->slo_ns;
+        if (r->arrival_ns >= s->warmup_ns) count_latency(s, now - r->arrival_ns);
+    }
+}
+
 static void fail_request(island *s, const held_request *r, uint32_t pod_id, int64_t now, engine_fate fate) {
-    account(s, now);
-    s->in_system--;
+    leave_system(s, 1, now);
     s->failures++;
     *(fate == ENGINE_DROPPED ? &s->result->dropped : &s->result->lost) += 1;
     end_request(s, r, pod_id, now, fate);
@@ -238,19 +283,17 @@ static void start_batch(island *s, pod *p, int64_t now) {
         no_memory(s);
 }
 
-static void launch(island *s, pod *p, int64_t now) {
+static inline void launch(island *s, pod *p, int64_t now) {
     if (!pod_can_launch(p, now, s->spec->batch_wait_ns)) return;
     pod_load_batch(p);
     p->launched_ns = now;
     count_serving(s, p, 1);
-    p->noise = dist_sample(&s->spec->noise, draw_bits(s->service_key, p->flight[0].ordinal));
-    if (now >= s->run->setup->warmup_ns && now < s->run->setup->duration_ns) {
+    p->noise = pod_request(p, p->head)->noise;
+    if (now >= s->warmup_ns && now < s->duration_ns) {
         s->result->batches++;
-        s->result->batched += p->n_flight;
+        s->result->batched += pod_n_flight(p);
     }
     start_batch(s, p, now);
-    pod_can_launch(p, now,
-                   s->spec->batch_wait_ns); /* sets when the rest is due: not before the GPU is free */
 }
 
 static void give(island *s, pod *p, held_request r, int64_t now) {
@@ -259,7 +302,8 @@ static void give(island *s, pod *p, held_request r, int64_t now) {
         pod_schedule(p);
         return;
     }
-    if (pod_take(p, r, now, &s->spec->overhead_ms, s->overhead_key)) no_memory(s);
+    if (pod_take(p, &r, now)) no_memory(s);
+    if (p->is_serving) return; /* the GPU's end comes next, as before */
     launch(s, p, now);
     pod_schedule(p);
 }
@@ -282,21 +326,21 @@ static void let_go(island *s, pod *p, int64_t now) {
     uint32_t i = 0;
     while (s->pods[i] != p) i++;
     if (s->run->tokens) leave_tokens(s, p, now);
-    for (s->n_pods--; i < s->n_pods; i++) s->pods[i] = s->pods[i + 1];
+    for (s->n_pods--; i < s->n_pods; i++) {
+        s->pods[i] = s->pods[i + 1];
+        s->next[i] = s->next[i + 1];
+        s->pods[i]->next = &s->next[i];
+    }
     pod_close(p);
 }
 
 static void release_place(island *s, const pod *p, int64_t now) {
-    if (s->n_releases == s->releases_cap) {
-        uint32_t cap = s->releases_cap ? 2 * s->releases_cap : 4;
-        release *v = realloc(s->releases, cap * sizeof *v);
-        if (!v) {
-            no_memory(s);
-            return;
-        }
-        s->releases = v;
-        s->releases_cap = cap;
+    release *v = grow_array(s->releases, s->n_releases, &s->releases_cap, sizeof *v);
+    if (!v) {
+        no_memory(s);
+        return;
     }
+    s->releases = v;
     s->releases[s->n_releases++] = (release){now, s->fn, p->id};
 }
 
@@ -312,11 +356,11 @@ static void note_batch(island *s, const pod *p, int64_t now) {
     const predict_dnn dnn = {engine_calibrated(fit), fit->model, 1};
     double took_ns = setup->runtime == ENGINE_METERED ? p->gpu_time_ns : (double)(now - p->launched_ns);
     online_note(&s->learning[device], took_ns / 1e6,
-                predictor_batch_ms(setup->predictor, &dnn, p->n_flight, p->sm_pct, p->quota_pct));
+                predictor_batch_ms(setup->predictor, &dnn, pod_n_flight(p), p->sm_pct, p->quota_pct));
 }
 
 /* The GPU is free for the pod's next batch. */
-static void end_batch(island *s, pod *p, int64_t now) {
+static inline void end_batch(island *s, pod *p, int64_t now) {
     if (s->learning) note_batch(s, p, now);
     count_serving(s, p, -1);
     p->is_serving = 0;
@@ -334,22 +378,18 @@ static void let_go_if_drained(island *s, pod *p, int64_t now) {
     let_go(s, p, now);
 }
 
-static void complete(island *s, pod *p, int64_t now) {
-    account(s, now);
+static inline void complete(island *s, pod *p, int64_t now) {
+    uint32_t n = pod_n_flight(p);
     end_batch(s, p, now);
-    uint32_t n = p->n_flight;
-    s->in_system -= n;
+    leave_system(s, n, now);
     s->result->completed += n;
-    for (uint32_t i = 0; i < n; i++) {
-        if (s->spec->keep_alive_ns && endpoints_add(&s->connections, p->id, now)) no_memory(s);
-        end_request(s, &p->flight[i], p->id, now, ENGINE_COMPLETED);
-    }
-    p->n_flight = 0;
+    end_flight(s, p, now);
+    pod_unload_batch(p);
     p->held -= n;
     p->busy -= n;
     touch(s, now);
-    if (pod_collect_prepared(p, now) || pod_fill_workers(p, now, &s->spec->overhead_ms, s->overhead_key))
-        no_memory(s);
+    pod_collect_prepared(p, now);
+    pod_fill_workers(p, now);
     if (s->queue.n) dispatch(s, now);
     launch(s, p, now);
     pod_schedule(p);
@@ -361,13 +401,12 @@ static void complete(island *s, pod *p, int64_t now) {
 static void serve_ended(island *s, pod *p, int64_t now) {
     end_batch(s, p, now);
     if (process_respond(p, now)) no_memory(s);
-    p->n_flight = 0;
+    pod_unload_batch(p);
     launch(s, p, now);
 }
 
 static void answer(island *s, pod *p, const held_request *r, int64_t now) {
-    account(s, now);
-    s->in_system--;
+    leave_system(s, 1, now);
     s->result->completed++;
     p->held--;
     p->busy--;
@@ -399,7 +438,7 @@ static void become_ready(island *s, pod *p, int64_t now) {
     p->is_ready = 1;
     s->n_starting--;
     s->n_ready++;
-    pod_schedule(p);
+    pod_schedule_rare(p);
     dispatch(s, now);
     touch(s, now);
     wake(s, now);
@@ -425,15 +464,11 @@ static void change_share(island *s, pod *p, int64_t now) {
         token_sched_reshare(&s->run->tokens[p->gpu], now);
     }
     launch(s, p, now);
-    pod_schedule(p);
+    pod_schedule_rare(p);
 }
 
-static void pod_event(island *s, pod *p) {
-    int64_t now = p->next_ns;
-    switch (p->next_kind) {
-    case EV_COMPLETION:
-        complete(s, p, now);
-        return;
+static void rare_pod_event(island *s, pod *p, event_kind kind, int64_t now) {
+    switch (kind) {
     case EV_QUOTA:
         change_share(s, p, now);
         return;
@@ -443,41 +478,69 @@ static void pod_event(island *s, pod *p) {
     case EV_PROCESS:
         process_goes_on(s, p, now);
         return;
-    case EV_PREPARED:
-        if (pod_enqueue_prepared(p)) no_memory(s);
-        break;
-    default:
-        break; /* a batch is due */
+    default: /* a batch is due */
+        launch(s, p, now);
+        pod_schedule(p);
     }
-    launch(s, p, now);
-    pod_schedule(p);
+}
+
+static inline void pod_event(island *s, pod *p, event_kind kind, int64_t now) {
+    if (kind == EV_COMPLETION) {
+        complete(s, p, now);
+        return;
+    }
+    if (kind == EV_PREPARED) {
+        p->prepared++;
+        launch(s, p, now);
+        pod_schedule(p);
+        return;
+    }
+    rare_pod_event(s, p, kind, now);
 }
 
 /* ---- arrivals ---- */
 
-static void next_arrival(island *s) {
-    if (s->client) {
-        s->arrival_ns = client_due(s, s->arrival_ns);
-        return;
-    }
-    if (s->block_at == s->block_n) {
-        s->block_n = (uint32_t)trace_source_next(s->source, s->block, ARRIVAL_BLOCK);
-        s->block_at = 0;
-    }
-    s->arrival_ns = s->block_n ? s->block[s->block_at++] : NEVER;
+static drawn_request draw_request(const island *s, uint64_t ordinal, int64_t at_ns) {
+    double overhead_ms = dist_sample(&s->spec->overhead_ms, draw_bits(s->overhead_key, ordinal));
+    return (drawn_request){.at_ns = at_ns,
+                           .overhead_ns = (int64_t)(1e6 * overhead_ms + 0.5),
+                           .noise = dist_sample(&s->spec->noise, draw_bits(s->service_key, ordinal))};
 }
 
-static void record_arrival(island *s, const held_request *r) {
-    if (r->ordinal >= s->requests_cap) {
-        uint64_t cap = s->requests_cap ? 2 * s->requests_cap : 256;
-        engine_request *v = realloc(s->requests, cap * sizeof *v);
-        if (!v) {
+/* The next arrivals of the source, whose first has this number. Drawn together they cost less: no draw waits for an
+ * event, and no event for a draw. */
+static void fill_block(island *s, uint64_t ordinal) {
+    int64_t at_ns[ARRIVAL_BLOCK];
+    s->block_at = s->block_n = 0;
+    if (s->block_cap < ARRIVAL_BLOCK) {
+        drawn_request *block = grow_array(s->block, s->block_cap, &s->block_cap, sizeof *block);
+        if (!block) {
             no_memory(s);
             return;
         }
-        s->requests = v;
-        s->requests_cap = cap;
+        s->block = block;
     }
+    s->block_n = (uint32_t)trace_source_next(s->source, at_ns, s->block_cap);
+    for (uint32_t i = 0; i < s->block_n; i++) s->block[i] = draw_request(s, ordinal + i, at_ns[i]);
+}
+
+/* To the first arrival, or from one to the next, whose number is `ordinal`. */
+static inline void next_arrival(island *s, uint64_t ordinal, int64_t now) {
+    if (s->client) {
+        s->arrival = event_key_of(client_due(s, now), EV_ARRIVAL);
+        return;
+    }
+    if (++s->block_at >= s->block_n) fill_block(s, ordinal);
+    s->arrival = s->block_n ? event_key_of(s->block[s->block_at].at_ns, EV_ARRIVAL) : NEVER;
+}
+
+static void record_arrival(island *s, const held_request *r) {
+    engine_request *v = grow_array(s->requests, r->ordinal, &s->requests_cap, sizeof *v);
+    if (!v) {
+        no_memory(s);
+        return;
+    }
+    s->requests = v;
     s->requests[r->ordinal] = (engine_request){
         .fn = s->fn, .pod = UINT32_MAX, .arrival_ns = r->arrival_ns, .end_ns = -1, .fate = ENGINE_UNFINISHED};
 }
@@ -485,30 +548,31 @@ static void record_arrival(island *s, const held_request *r) {
 /* The client gives a request up: it has arrived nowhere. */
 static void lose_unsent(island *s, int64_t now) {
     held_request r = {.arrival_ns = now, .ordinal = s->result->arrivals++};
-    s->result->window_arrivals += now >= s->run->setup->warmup_ns;
+    s->result->window_arrivals += now >= s->warmup_ns;
     s->result->lost++;
     s->unsent++;
     if (s->run->setup->record_requests) record_arrival(s, &r);
     end_request(s, &r, UINT32_MAX, now, ENGINE_LOST);
 }
 
-static void arrive(island *s) {
-    int64_t now = s->arrival_ns;
+static inline void arrive(island *s, int64_t now) {
+    held_request r = {.arrival_ns = now, .ordinal = s->result->arrivals};
     if (s->client) {
         client_move move = client_step(s->client, now);
         if (move == CLIENT_LOSES) lose_unsent(s, now);
         if (move != CLIENT_SENDS) {
-            next_arrival(s);
+            next_arrival(s, r.ordinal, now);
             return;
         }
     }
-    held_request r = {.arrival_ns = now, .ordinal = s->result->arrivals};
-    account(s, now);
+    drawn_request drawn = s->client ? draw_request(s, r.ordinal, now) : s->block[s->block_at];
+    r.prepared_ns = drawn.overhead_ns;
+    r.noise = drawn.noise;
     s->result->arrivals++;
-    s->result->window_arrivals += now >= s->run->setup->warmup_ns;
-    s->in_system++;
+    s->result->window_arrivals += now >= s->warmup_ns;
+    enter_system(s, now);
     if (s->run->setup->record_requests) record_arrival(s, &r);
-    next_arrival(s);
+    next_arrival(s, r.ordinal + 1, now);
     touch(s, now);
     pod *p = s->spec->keep_alive_ns && !s->queue.n ? route_reuse(s, now) : NULL;
     if (!p && s->spec->linger_ns && route_is_dead(s, r.ordinal, now)) {
@@ -529,75 +593,73 @@ static void arrive(island *s) {
 
 /* ---- stepping ---- */
 
-static int64_t next_event(const island *s, event_kind *kind, pod **of) {
-    int64_t at = s->arrival_ns;
-    *kind = at == NEVER ? EV_NONE : EV_ARRIVAL;
-    *of = NULL;
-    for (uint32_t i = 0; i < s->n_pods; i++) {
-        pod *p = s->pods[i];
-        if (p->next_ns > at || (p->next_ns == at && p->next_kind >= *kind)) continue;
-        at = p->next_ns;
-        *kind = p->next_kind;
-        *of = p;
-    }
-    return at;
+typedef struct {
+    event_key key;
+    uint32_t pod; /* index of the pod whose it is; of arrivals, scrapes and ticks n_pods */
+} event;
+
+/* The earliest event of a request or pod; of equal ones, the first pod's. */
+static event next_event(const island *s) {
+    event e = {s->arrival, s->n_pods};
+    for (uint32_t i = 0; i < s->n_pods; i++)
+        if (s->next[i] < e.key) e = (event){s->next[i], i};
+    return e;
 }
 
-static int64_t next_of_all(island *s, event_kind *kind, pod **of) {
-    int64_t at = next_event(s, kind, of);
-    if (s->next_scrape_ns < at) {
-        at = s->next_scrape_ns;
-        *kind = EV_SCRAPE;
-    }
-    if (s->next_tick_ns < at) {
-        at = s->next_tick_ns;
-        *kind = EV_TICK;
-    }
-    int is_over = at >= s->run->setup->duration_ns && s->in_system == 0;
-    if (at == NEVER || at > s->run->end_ns || is_over) {
-        *kind = EV_NONE;
-        return NEVER;
-    }
-    return at;
+/* The earliest of all: NEVER when it is over. */
+static event next_of_all(const island *s) {
+    event e = next_event(s);
+    event_key scrape = event_key_of(s->next_scrape_ns, EV_SCRAPE),
+              tick = event_key_of(s->next_tick_ns, EV_TICK);
+    if (scrape < e.key) e = (event){scrape, s->n_pods};
+    if (tick < e.key) e = (event){tick, s->n_pods};
+    int64_t at = event_key_ns(e.key);
+    if (at > s->run->end_ns || (at >= s->duration_ns && s->in_system == 0)) e.key = NEVER;
+    return e;
 }
 
-int64_t island_next(island *s, event_kind *kind) {
-    pod *of;
-    return next_of_all(s, kind, &of);
+event_key island_next(const island *s) {
+    event e = next_event(s);
+    return e.key < s->attention ? e.key : next_of_all(s).key;
 }
 
-static void do_next(island *s, int64_t at, event_kind kind, pod *of) {
-    if (at >= s->next_bin_ns) close_bins(s, at);
-    if (kind == EV_SCRAPE) {
+/* What may be a scrape or a tick, or close a bin. 1: it was neither scrape nor tick, and is still to be done. */
+static int attend(island *s, event_key key) {
+    if (event_key_ns(key) >= s->next_bin_ns) close_bins(s, event_key_ns(key));
+    switch (event_key_kind(key)) {
+    case EV_SCRAPE:
         scrape(s);
-        return;
-    }
-    if (kind == EV_TICK) {
+        return 0;
+    case EV_TICK:
         visit(s);
-        return;
+        return 0;
+    default:
+        return 1;
     }
+}
+
+/* 0: nothing was left to do up to the limit. What it calls is inline: no event pays for calls. */
+static inline int step(island *s, event_key limit) {
+    event e = next_event(s);
+    int is_due = e.key < s->attention;
+    if (!is_due) e = next_of_all(s);
+    if (e.key > limit) return 0;
+    if (!is_due && !attend(s, e.key)) return 1;
     s->events++;
-    if (kind == EV_ARRIVAL)
-        arrive(s);
+    if (e.pod == s->n_pods)
+        arrive(s, event_key_ns(e.key));
     else
-        pod_event(s, of);
+        pod_event(s, s->pods[e.pod], event_key_kind(e.key), event_key_ns(e.key));
+    return 1;
 }
 
 void island_step(island *s) {
-    event_kind kind;
-    pod *of;
-    int64_t at = next_of_all(s, &kind, &of);
-    if (kind != EV_NONE) do_next(s, at, kind, of);
+    step(s, NEVER - 1);
 }
 
 void island_advance(island *s, int64_t limit_ns) {
-    while (!s->is_acting) {
-        event_kind kind;
-        pod *of;
-        int64_t at = next_of_all(s, &kind, &of);
-        if (kind == EV_NONE || at > limit_ns) return;
-        do_next(s, at, kind, of);
-    }
+    event_key limit = event_key_earlier(event_key_of(limit_ns, EV_NONE), NEVER - 1);
+    while (!s->is_acting && step(s, limit)) continue;
 }
 
 /* ---- actions ---- */
@@ -623,6 +685,28 @@ static int open_process(island *s, pod *p) {
     return token_sched_join(p->process->tokens, p, s->fn);
 }
 
+static int make_room(island *s) {
+    size_t cap = s->pods_cap;
+    pod **pods = grow_array(s->pods, s->n_pods, &cap, sizeof *pods);
+    if (!pods) return -1;
+    s->pods = pods;
+    if (cap == s->pods_cap) return 0;
+    event_key *next = realloc(s->next, cap * sizeof *next);
+    if (!next) return -1;
+    s->next = next;
+    s->pods_cap = cap;
+    for (uint32_t i = 0; i < s->n_pods; i++) s->pods[i]->next = &next[i];
+    return 0;
+}
+
+static int add_pod(island *s, pod *p) {
+    if (make_room(s)) return -1;
+    s->next[s->n_pods] = *p->next;
+    p->next = &s->next[s->n_pods];
+    s->pods[s->n_pods++] = p;
+    return 0;
+}
+
 void island_start(island *s, const pol_pod *p, int64_t now) {
     const engine_setup *setup = s->run->setup;
     pod *opened = pod_open(s->spec, s->spec->on[setup->gpus[p->gpu].device].model, p);
@@ -630,20 +714,11 @@ void island_start(island *s, const pol_pod *p, int64_t now) {
         pod_close(opened);
         opened = NULL;
     }
-    if (opened && s->n_pods == s->pods_cap) {
-        uint32_t cap = s->pods_cap ? 2 * s->pods_cap : 2;
-        pod **v = realloc(s->pods, cap * sizeof(pod *));
-        if (v) {
-            s->pods = v;
-            s->pods_cap = cap;
-        }
-    }
-    if (!opened || s->n_pods == s->pods_cap) {
+    if (!opened || add_pod(s, opened)) {
         pod_close(opened);
         no_memory(s);
         return;
     }
-    s->pods[s->n_pods++] = opened;
     s->n_starting++;
     s->result->cold_starts += now >= setup->warmup_ns && now < setup->duration_ns;
     wake(s, now);
@@ -657,7 +732,7 @@ static void retire(island *s, pod *p, int64_t now) {
         s->n_starting--;
     p->is_draining = 1;
     p->ready_ns = NEVER;
-    pod_schedule(p);
+    pod_schedule_rare(p);
     wake(s, now);
 }
 
@@ -685,10 +760,8 @@ void island_kill(island *s, uint32_t id, int64_t now) {
         count_serving(s, p, -1);
         p->is_serving = 0;
         if (s->run->shares) gpu_share_leave(share_of(s, p), p, now);
-        for (uint32_t i = 0; i < p->n_flight; i++) fail_request(s, &p->flight[i], id, now, ENGINE_LOST);
     }
-    lose_queue(s, &p->batch_queue, id, now);
-    while (p->n_prep) fail_request(s, &p->prep[--p->n_prep], id, now, ENGINE_LOST);
+    for (uint32_t i = p->head; i != p->tail; i++) fail_request(s, pod_request(p, i), id, now, ENGINE_LOST);
     for (uint32_t i = 0; p->process && i < p->process->n_jobs; i++)
         fail_request(s, &p->process->jobs[i].request, id, now, ENGINE_LOST);
     lose_queue(s, &p->waiting, id, now);
@@ -702,7 +775,7 @@ void island_resize(island *s, const pol_pod *to, int64_t now) {
     p->quota_next_pct = to->quota_pct;
     if (to->quota_pct != p->quota_pct || to->sm_pct != p->sm_pct || p->quota_ns != NEVER)
         p->quota_ns = (now / ENGINE_WINDOW_NS + 1) * ENGINE_WINDOW_NS;
-    pod_schedule(p);
+    pod_schedule_rare(p);
 }
 
 void island_route(island *s, const pol_action *a, int64_t now) {
@@ -721,6 +794,11 @@ int island_open(island *s, run *r, uint32_t fn, engine_fn_result *result, char e
                   .spec = &setup->fns[fn],
                   .fn = fn,
                   .result = result,
+                  .warmup_ns = setup->warmup_ns,
+                  .n_report = (uint32_t)setup->n_report,
+                  .is_watched =
+                      setup->record_requests || setup->fns[fn].client || setup->fns[fn].keep_alive_ns,
+                  .duration_ns = setup->duration_ns,
                   .overhead_key = draw_key(seed, fn, DRAW_OVERHEAD),
                   .service_key = draw_key(seed, fn, DRAW_SERVICE),
                   .route_key = draw_key(seed, fn, DRAW_ROUTE),
@@ -730,12 +808,13 @@ int island_open(island *s, run *r, uint32_t fn, engine_fn_result *result, char e
                   .next_scrape_ns = r->options->eager ? setup->scrape_phase_ns : NEVER,
                   .next_tick_ns = r->policy_is_global ? NEVER : r->tick_ns,
                   .next_bin_ns = setup->bin_ns < setup->duration_ns ? setup->bin_ns : setup->duration_ns};
-    s->block = malloc(ARRIVAL_BLOCK * sizeof *s->block);
-    if (setup->predictor->is_online) s->learning = malloc(setup->n_devices * sizeof *s->learning);
-    if (s->learning) online_begin(s->learning, setup->n_devices);
-    if (!s->block || (setup->predictor->is_online && !s->learning)) {
-        snprintf(err, ENGINE_ERR_LEN, "out of memory");
-        return -1;
+    if (setup->predictor->is_online) {
+        s->learning = malloc(setup->n_devices * sizeof *s->learning);
+        if (!s->learning) {
+            snprintf(err, ENGINE_ERR_LEN, "out of memory");
+            return -1;
+        }
+        online_begin(s->learning, setup->n_devices);
     }
     if (s->spec->client) {
         s->client = client_open(s->spec->client, s->spec->client_start_ns);
@@ -746,13 +825,15 @@ int island_open(island *s, run *r, uint32_t fn, engine_fn_result *result, char e
     } else if (trace_source_open(&s->source, &s->spec->trace, seed, fn, err)) {
         return -1;
     }
-    next_arrival(s);
+    set_attention(s);
+    next_arrival(s, 0, 0);
     return 0;
 }
 
 void island_close(island *s) {
     for (uint32_t i = 0; i < s->n_pods; i++) pod_close(s->pods[i]);
     free(s->pods);
+    free(s->next);
     free(s->queue.v);
     free(s->block);
     free(s->learning);
@@ -780,12 +861,9 @@ void island_finish(island *s) {
     for (uint32_t i = 0; i < s->n_pods; i++) {
         const pod *p = s->pods[i];
         count_unfinished_queue(s, &p->waiting, p->id, end);
-        count_unfinished_queue(s, &p->batch_queue, p->id, end);
-        for (uint32_t k = 0; k < p->n_prep; k++) count_unfinished(s, &p->prep[k], p->id, end);
+        for (uint32_t k = p->head; k != p->tail; k++) count_unfinished(s, pod_request(p, k), p->id, end);
         for (uint32_t k = 0; p->process && k < p->process->n_jobs; k++)
             count_unfinished(s, &p->process->jobs[k].request, p->id, end);
-        if (p->is_serving)
-            for (uint32_t k = 0; k < p->n_flight; k++) count_unfinished(s, &p->flight[k], p->id, end);
     }
     const engine_fn_result *f = s->result;
     if (f->in_flight == s->in_system && f->arrivals == f->completed + f->dropped + f->lost + f->in_flight)

@@ -53,46 +53,57 @@ typedef struct { /* a place that a stopped pod has freed */
 
 enum { ARRIVAL_BLOCK = 64 };
 
+typedef struct { /* what of a request is drawn: nothing depends on what happens to it */
+    int64_t at_ns, overhead_ns;
+    double noise;
+} drawn_request;
+
+/* What an event of a request touches comes first. */
 typedef struct island {
-    run *run;
-    const engine_fn *spec;
-    uint32_t fn;
-
-    /* arrivals */
-    trace_source *source;
-    client *client;     /* NULL: arrivals come from the source */
-    int64_t arrival_ns; /* the next one; NEVER after the last, or until the client has an answer */
-    int64_t *block;
-    uint32_t block_at, block_n;
-    uint64_t overhead_key, service_key, route_key, process_key, token_key;
-
-    /* pods, by id */
-    pod **pods;
-    uint32_t n_pods, pods_cap;
+    event_key *next;     /* [n_pods]: each pod's earliest event */
+    event_key arrival;   /* the next one; NEVER after the last, or until the client has an answer */
+    event_key attention; /* from here on an event may meet a scrape, a tick, a bin's end or the end of all */
+    uint32_t n_pods;
     uint32_t n_ready, n_starting; /* draining pods are neither */
+    int is_acting;                /* wants to act now: at act_ns, for act_cause */
+    pod **pods;                   /* by id */
+    drawn_request *block; /* the next arrivals. Small at first: most functions of a large trace are rare */
+    uint32_t block_at, block_n;
+
+    const engine_fn *spec;
+    run *run;
+    engine_fn_result *result;
+    uint64_t in_system;
+    uint64_t
+        concurrency_ns; /* + in_system * now: the integral of in_system; unsigned, it may wrap on the way */
+    uint64_t events, violations_ever;
+    int64_t next_scrape_ns;
+    int64_t warmup_ns, duration_ns; /* the setup's */
+    uint32_t n_report;
+    int is_watched; /* somebody wants to hear of each request: records, a client, kept connections */
+    uint64_t service_key, route_key;
 
     /* routing */
     request_queue queue;
     pol_balance balance;
     uint32_t pod_limit, queue_limit;
-    endpoint_list connections, dead; /* idle connections; endpoints of killed pods */
-    uint32_t turn;                   /* round robin: id of the pod that was served last, + 1 */
+    uint32_t turn;  /* round robin: id of the pod that was served last, + 1 */
+    client *client; /* NULL: arrivals come from the source */
 
-    /* counters */
-    uint64_t in_system;
-    uint64_t unsent; /* arrivals that the client gave up: nobody but it knows of them */
-    uint64_t concurrency_ns;
-    int64_t concurrency_at_ns;
-    uint64_t failures, violations_ever;
-    engine_fn_result *result;
+    trace_source *source;
+    uint32_t fn;
+    uint64_t overhead_key, process_key, token_key;
+    size_t pods_cap, block_cap;
+    endpoint_list connections, dead; /* idle connections; endpoints of killed pods */
+    uint64_t unsent;                 /* arrivals that the client gave up: nobody but it knows of them */
+    uint64_t failures;
 
     /* what monitoring has seen */
-    int64_t next_scrape_ns, next_tick_ns;
+    int64_t next_tick_ns;
     int64_t unseen_ns; /* scrapes and ticks before this time are over */
     pol_obs seen;
     online_fit *learning; /* [n_devices]; NULL: the predictor is not online */
     int is_observing;     /* the policy is looking at this function */
-    int is_acting;        /* wants to act now: at act_ns, for act_cause */
     pol_cause act_cause;
     int64_t act_ns;
 
@@ -101,18 +112,18 @@ typedef struct island {
     uint64_t bin_arrivals, bin_completed, bin_violations; /* at the last flush */
 
     release *releases; /* not yet entered in the ledger */
-    uint32_t n_releases, releases_cap;
+    uint32_t n_releases;
+    size_t releases_cap;
     engine_request *requests; /* by ordinal, when recorded */
-    uint64_t requests_cap;
-    uint64_t events, visits;
+    size_t requests_cap;
+    uint64_t visits;
 } island;
 
 int island_open(island *s, run *r, uint32_t fn, engine_fn_result *result, char err[ENGINE_ERR_LEN]);
 void island_close(island *s);
 
-/* Time and kind of what comes next; NEVER, EV_NONE when it is over:
- * past the end, or past duration_ns with nothing in the system. */
-int64_t island_next(island *s, event_kind *kind);
+/* What comes next; NEVER when it is over: past the end, or past duration_ns with nothing in the system. */
+event_key island_next(const island *s);
 /* Does what comes next. Sets is_acting if the policy wants to act: the engine then clears it. */
 void island_step(island *s);
 /* Steps until it is acting, over, or what comes next is later than limit_ns. */

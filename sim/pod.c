@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "process_int.h"
-#include <string.h>
 
 /* ---- queue ---- */
 
@@ -29,7 +28,14 @@ held_request queue_pop(request_queue *q) {
 
 /* ---- life ---- */
 
+static uint32_t power_of_two(uint32_t at_least) {
+    uint32_t n = 1;
+    while (n < at_least) n *= 2;
+    return n;
+}
+
 pod *pod_open(const engine_fn *fn, const calib_model *model, const pol_pod *p) {
+    uint32_t room = power_of_two(fn->workers);
     pod *out = calloc(1, sizeof *out);
     if (!out) return NULL;
     *out = (pod){.id = p->id,
@@ -41,21 +47,22 @@ pod *pod_open(const engine_fn *fn, const calib_model *model, const pol_pod *p) {
                  .weight = p->weight,
                  .batch_max = p->batch_max,
                  .workers = fn->workers,
+                 .ring_mask = room - 1,
                  .ready_ns = p->ready_ns,
                  .end_ns = NEVER,
                  .quota_ns = NEVER,
                  .due_ns = NEVER,
                  .window = -1,
                  .slow = 1};
-    out->prep = malloc(fn->workers * sizeof *out->prep);
-    out->flight = malloc(p->batch_max * sizeof *out->flight);
+    out->next = &out->own_next;
+    out->ring = malloc(room * sizeof *out->ring);
     out->gpu_ns = malloc((p->batch_max + 1) * sizeof *out->gpu_ns);
-    if (!out->prep || !out->flight || !out->gpu_ns) {
+    if (!out->ring || !out->gpu_ns) {
         pod_close(out);
         return NULL;
     }
     pod_set_share(out, model);
-    pod_schedule(out);
+    pod_schedule_rare(out);
     return out;
 }
 
@@ -63,9 +70,7 @@ void pod_close(pod *p) {
     if (!p) return;
     process_close(p->process);
     free(p->waiting.v);
-    free(p->batch_queue.v);
-    free(p->prep);
-    free(p->flight);
+    free(p->ring);
     free(p->gpu_ns);
     free(p);
 }
@@ -78,89 +83,9 @@ void pod_set_share(pod *p, const calib_model *model) {
     for (uint32_t b = 1; b <= p->batch_max; b++) p->gpu_ns[b] = 1e6 * calib_gpu_ms(model, b, p->sm_pct);
 }
 
-void pod_schedule(pod *p) {
-    int64_t at = p->end_ns;
-    event_kind kind = EV_COMPLETION;
-    if (p->n_prep && !p->is_serving && p->prep[p->n_prep - 1].prepared_ns < at) {
-        at = p->prep[p->n_prep - 1].prepared_ns;
-        kind = EV_PREPARED;
-    }
-    if (p->due_ns < at) {
-        at = p->due_ns;
-        kind = EV_BATCH_DUE;
-    }
-    if (p->process) {
-        int64_t next = process_next(p);
-        if (next < at) {
-            at = next;
-            kind = EV_PROCESS;
-        }
-    }
-    /* rare ones last; they precede PREPARED and BATCH_DUE at the same instant, but not a completion */
-    if (p->ready_ns < at || (p->ready_ns == at && kind > EV_READY)) {
-        at = p->ready_ns;
-        kind = EV_READY;
-    }
-    if (p->quota_ns < at || (p->quota_ns == at && kind > EV_QUOTA)) {
-        at = p->quota_ns;
-        kind = EV_QUOTA;
-    }
-    p->next_ns = at;
-    p->next_kind = at == NEVER ? EV_NONE : kind;
-}
-
-/* ---- requests ---- */
-
-static int start_request(pod *p, held_request r, int64_t now_ns, const dist *overhead_ms, uint64_t key) {
-    p->busy++;
-    int64_t overhead_ns = (int64_t)(1e6 * dist_sample(overhead_ms, draw_bits(key, r.ordinal)) + 0.5);
-    r.prepared_ns = now_ns + overhead_ns;
-    if (overhead_ns == 0) return pod_collect_prepared(p, now_ns) ? -1 : queue_push(&p->batch_queue, r);
-    uint32_t i = p->n_prep++;
-    for (; i > 0 && p->prep[i - 1].prepared_ns <= r.prepared_ns; i--) p->prep[i] = p->prep[i - 1];
-    p->prep[i] = r;
-    return 0;
-}
-
-int pod_take(pod *p, held_request r, int64_t now_ns, const dist *overhead_ms, uint64_t overhead_key) {
-    p->held++;
-    if (p->busy == p->workers) return queue_push(&p->waiting, r);
-    return start_request(p, r, now_ns, overhead_ms, overhead_key);
-}
-
-int pod_fill_workers(pod *p, int64_t now_ns, const dist *overhead_ms, uint64_t overhead_key) {
-    while (p->waiting.n && p->busy < p->workers)
-        if (start_request(p, queue_pop(&p->waiting), now_ns, overhead_ms, overhead_key)) return -1;
-    return 0;
-}
-
-int pod_collect_prepared(pod *p, int64_t before_ns) {
-    while (p->n_prep && p->prep[p->n_prep - 1].prepared_ns < before_ns)
-        if (pod_enqueue_prepared(p)) return -1;
-    return 0;
-}
-
-int pod_enqueue_prepared(pod *p) {
-    return queue_push(&p->batch_queue, p->prep[--p->n_prep]);
-}
-
-int pod_can_launch(pod *p, int64_t now_ns, int64_t batch_wait_ns) {
-    p->due_ns = NEVER;
-    if (p->is_serving || !p->batch_queue.n) return 0;
-    uint32_t full = p->batch_max < p->workers ? p->batch_max : p->workers;
-    int64_t due = queue_front(&p->batch_queue)->prepared_ns + batch_wait_ns;
-    if (p->batch_queue.n >= full) due = now_ns;
-    if (due < p->stalled_until_ns) due = p->stalled_until_ns;
-    if (due <= now_ns) return 1;
-    p->due_ns = due;
-    return 0;
-}
-
-void pod_load_batch(pod *p) {
-    uint32_t n = p->batch_queue.n < p->batch_max ? p->batch_queue.n : p->batch_max;
-    for (uint32_t i = 0; i < n; i++) p->flight[i] = queue_pop(&p->batch_queue);
-    p->n_flight = n;
-    p->is_serving = 1;
+void pod_schedule_rare(pod *p) {
+    p->rare = event_key_earlier(event_key_of(p->ready_ns, EV_READY), event_key_of(p->quota_ns, EV_QUOTA));
+    pod_schedule(p);
 }
 
 /* ---- the metered runtime ---- */
@@ -176,10 +101,10 @@ static int64_t meter(int64_t now, int64_t work, int64_t budget, int64_t used, in
         *used_then = used + work;
         return now + work;
     }
-    int64_t rest = work - first, whole = (rest - 1) / budget, last = rest - whole * budget;
+    int64_t rest = work - first, whole = rest <= budget ? 0 : (rest - 1) / budget; /* divisions are slow */
     *window = k + 1 + whole;
-    *used_then = last;
-    return *window * ENGINE_WINDOW_NS + last;
+    *used_then = rest - whole * budget;
+    return *window * ENGINE_WINDOW_NS + *used_then;
 }
 
 static int64_t budget_ns(const pod *p) {
@@ -199,7 +124,7 @@ static void meter_from(pod *p, int64_t from_ns, int64_t work_ns, int64_t used_ns
 }
 
 void pod_meter_start(pod *p, int64_t now_ns) {
-    int64_t work = (int64_t)(p->gpu_ns[p->n_flight] * p->noise + 0.5);
+    int64_t work = (int64_t)(p->gpu_ns[pod_n_flight(p)] * p->noise + 0.5);
     p->gpu_time_ns += (double)work;
     meter_from(p, now_ns, work > 0 ? work : 1, p->window == now_ns / ENGINE_WINDOW_NS ? p->used_ns : 0);
 }
@@ -216,11 +141,11 @@ static int64_t obtained_ns(const pod *p, int64_t now_ns) {
 /* The part of the batch that is left goes on at the new width's rate. */
 void pod_meter_reshare(pod *p, const calib_model *model, int64_t now_ns) {
     int64_t to_come = p->is_serving ? p->from_work_ns - obtained_ns(p, now_ns) : 0;
-    double gpu_ns = p->gpu_ns[p->n_flight];
+    double gpu_ns = p->gpu_ns[pod_n_flight(p)];
     pod_set_share(p, model);
     if (!p->is_serving) return;
-    if (p->gpu_ns[p->n_flight] != gpu_ns) {
-        int64_t rescaled = (int64_t)((double)to_come * p->gpu_ns[p->n_flight] / gpu_ns + 0.5);
+    if (p->gpu_ns[pod_n_flight(p)] != gpu_ns) {
+        int64_t rescaled = (int64_t)((double)to_come * p->gpu_ns[pod_n_flight(p)] / gpu_ns + 0.5);
         p->gpu_time_ns += (double)(rescaled - to_come);
         to_come = rescaled > 0 ? rescaled : 1;
     }
@@ -230,6 +155,6 @@ void pod_meter_reshare(pod *p, const calib_model *model, int64_t now_ns) {
 /* ---- the token runtime ---- */
 
 double pod_token_ns(const pod *p) {
-    double g = p->gpu_ns[p->n_flight];
+    double g = p->gpu_ns[pod_n_flight(p)];
     return p->noise * (g > p->launch_ns ? g : p->launch_ns);
 }

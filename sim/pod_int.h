@@ -26,22 +26,40 @@
 #define NEVER INT64_MAX
 
 /* Kinds of events in their order at one instant. */
-typedef enum {
-    EV_COMPLETION,
-    EV_QUOTA,
-    EV_READY,
-    EV_PREPARED,
-    EV_BATCH_DUE,
-    EV_PROCESS,
-    EV_ARRIVAL,
-    EV_SCRAPE,
-    EV_TICK,
-    EV_NONE,
+typedef enum { /* below 16: event_key */
+               EV_COMPLETION,
+               EV_QUOTA,
+               EV_READY,
+               EV_PREPARED,
+               EV_BATCH_DUE,
+               EV_PROCESS,
+               EV_ARRIVAL,
+               EV_SCRAPE,
+               EV_TICK,
+               EV_NONE = 15,
 } event_kind;
+
+/* An event's time and kind in one number, so that one comparison finds the earlier. Times beyond 2^59 ns (18 years)
+ * are NEVER: no run lasts so long. */
+typedef int64_t event_key;
+
+static inline event_key event_key_of(int64_t at_ns, event_kind kind) {
+    return at_ns < NEVER >> 4 ? at_ns << 4 | (int64_t)kind : NEVER;
+}
+static inline event_key event_key_earlier(event_key a, event_key b) {
+    return a < b ? a : b;
+}
+static inline int64_t event_key_ns(event_key key) {
+    return key >> 4;
+}
+static inline event_kind event_key_kind(event_key key) { /* NEVER: EV_NONE */
+    return (event_kind)(key & 15);
+}
 
 typedef struct {
     int64_t arrival_ns;
-    int64_t prepared_ns; /* when its overhead is over */
+    int64_t prepared_ns; /* when its overhead is over; until it gets a worker, the overhead */
+    double noise;        /* of a batch that begins with it */
     uint64_t ordinal;    /* the how-manieth request of its function */
 } held_request;
 
@@ -59,61 +77,154 @@ static inline const held_request *queue_front(const request_queue *q) {
 struct process;
 
 typedef struct pod {
-    int64_t next_ns; /* its earliest event, and what that is */
-    event_kind next_kind;
-
-    uint32_t id, gpu, row, sm_pct, weight, batch_max, workers;
+    event_key *next; /* its earliest event: an element of its island's list, or own_next */
     int is_ready, is_draining, is_serving;
     uint32_t held; /* requests that it has in any stage */
     uint32_t busy; /* workers in use */
+    uint32_t workers, batch_max, weight;
+    int64_t weighted; /* smooth weighted round robin: its current weight */
 
-    request_queue waiting, batch_queue;
-    held_request *prep; /* [workers], the latest first; of equal times the first to come leaves first */
-    uint32_t n_prep;
-    held_request *flight; /* [batch_max] */
-    uint32_t n_flight;
+    /* The requests that workers hold, but for those in a process, are one ring: the batch in flight from head on, the
+     * batch queue from launched on, and from prepared to tail those in prep, by the time they are prepared; of equal
+     * times the first to come first. So a request is written once, and launching and ending a batch move limits. */
+    held_request *ring; /* [ring_mask + 1 >= workers], a power of two */
+    uint32_t ring_mask, head, launched, prepared, tail;
+    uint32_t quota_pct;
 
-    int64_t ready_ns, end_ns, quota_ns, due_ns; /* NEVER when there is none */
-    uint32_t quota_pct, quota_next_pct, sm_next_pct;
+    int64_t end_ns, due_ns; /* NEVER when there is none */
+    int64_t ready_ns, quota_ns;
+    event_key rare;           /* the earlier of these two */
     int64_t stalled_until_ns; /* a change of width: no batch is launched before */
     double *gpu_ns;           /* G by batch size, [batch_max + 1] */
-    double launch_ns;         /* f at quota_pct */
-    int64_t weighted;         /* smooth weighted round robin: its current weight */
+
+    request_queue waiting; /* for a worker */
 
     /* the batch in flight */
     int64_t launched_ns;
     double noise;
-    int64_t window;  /* metered: index of the window that is used last, */
-    int64_t used_ns; /* and the GPU time used in it by then */
+    double gpu_time_ns; /* that it is given: metered, in the end; token, so far */
+    int64_t window;     /* metered: index of the window that is used last, */
+    int64_t used_ns;    /* and the GPU time used in it by then */
     /* metered: since when under this share, what was to be done then, and what of that window was used */
     int64_t from_ns, from_work_ns, from_used_ns;
     double left_ns; /* token: unslowed time to go at since_ns */
     double demand;  /* token: d */
     double slow;    /* token: current factor */
     int64_t since_ns;
+
     struct process *process; /* NULL: not modelled */
-    double gpu_time_ns;      /* that the batch in flight is given: metered, in the end; token, so far */
+    uint32_t id, gpu, row, sm_pct, quota_next_pct, sm_next_pct;
+    double launch_ns; /* f at quota_pct */
+    event_key own_next;
 } pod;
 
 /* A pod that becomes ready at ready_ns with the quota of p. NULL: out of memory. */
 pod *pod_open(const engine_fn *fn, const calib_model *model, const pol_pod *p);
 void pod_close(pod *p); /* NULL is fine */
 
-/* Finds the earliest event: next_ns, next_kind. To be called after every change. */
-void pod_schedule(pod *p);
+/* ---- requests. Inline: this is what happens to every request ---- */
+
+static inline held_request *pod_request(const pod *p, uint32_t place) {
+    return &p->ring[place & p->ring_mask];
+}
+
+static inline uint32_t pod_n_flight(const pod *p) {
+    return p->launched - p->head;
+}
+
+/* Moves all that were prepared before then to the batch queue. While the GPU is busy they wait for its next
+ * completion: there is no event for each. */
+static inline void pod_collect_prepared(pod *p, int64_t before_ns) {
+    while (p->prepared != p->tail && pod_request(p, p->prepared)->prepared_ns < before_ns) p->prepared++;
+}
+
+/* Makes room at a place of the ring; those from there on move up. */
+static inline held_request *pod_insert(pod *p, uint32_t place) {
+    for (uint32_t i = p->tail++; i != place; i--) *pod_request(p, i) = *pod_request(p, i - 1);
+    return pod_request(p, place);
+}
+
+/* A request that is prepared joins the batch queue. */
+static inline void pod_put_prepared(pod *p, const held_request *r) {
+    *pod_insert(p, p->prepared) = *r;
+    p->prepared++;
+}
+
+/* Gives it a worker. */
+static inline void pod_start_request(pod *p, const held_request *r, int64_t now_ns) {
+    held_request started = *r;
+    uint32_t place = p->tail;
+    p->busy++;
+    started.prepared_ns += now_ns;
+    if (r->prepared_ns == 0) {
+        pod_collect_prepared(p, now_ns);
+        pod_put_prepared(p, &started);
+        return;
+    }
+    while (place != p->prepared && pod_request(p, place - 1)->prepared_ns > started.prepared_ns) place--;
+    *pod_insert(p, place) = started;
+}
+
 /* Takes a request in and gives it a worker if one is free. 0, or -1: out of memory. */
-int pod_take(pod *p, held_request r, int64_t now_ns, const dist *overhead_ms, uint64_t overhead_key);
-/* Gives free workers to waiting requests. 0, or -1: out of memory. */
-int pod_fill_workers(pod *p, int64_t now_ns, const dist *overhead_ms, uint64_t overhead_key);
-/* Moves the first prepared request to the batch queue: EV_PREPARED. 0, or -1: out of memory. */
-int pod_enqueue_prepared(pod *p);
-/* Moves all that were prepared before then. While the GPU is busy they wait for its next completion: there is no
- * event for each. 0, or -1: out of memory. */
-int pod_collect_prepared(pod *p, int64_t before_ns);
-/* 1 if a batch can be launched now. */
-int pod_can_launch(pod *p, int64_t now_ns, int64_t batch_wait_ns);
+static inline int pod_take(pod *p, const held_request *r, int64_t now_ns) {
+    p->held++;
+    if (p->busy == p->workers) return queue_push(&p->waiting, *r);
+    pod_start_request(p, r, now_ns);
+    return 0;
+}
+
+/* Gives free workers to waiting requests. */
+static inline void pod_fill_workers(pod *p, int64_t now_ns) {
+    while (p->waiting.n && p->busy < p->workers) {
+        held_request r = queue_pop(&p->waiting);
+        pod_start_request(p, &r, now_ns);
+    }
+}
+
+/* 1 if a batch can be launched now. Else due_ns says when, if nothing comes before. */
+static inline int pod_can_launch(pod *p, int64_t now_ns, int64_t batch_wait_ns) {
+    uint32_t n = p->prepared - p->launched, full = p->batch_max < p->workers ? p->batch_max : p->workers;
+    p->due_ns = NEVER;
+    if (p->is_serving || n == 0) return 0;
+    int64_t due = n >= full ? now_ns : pod_request(p, p->launched)->prepared_ns + batch_wait_ns;
+    if (due < p->stalled_until_ns) due = p->stalled_until_ns;
+    if (due <= now_ns) return 1;
+    p->due_ns = due;
+    return 0;
+}
+
 /* Takes the batch from the queue; the runtime then starts it. */
-void pod_load_batch(pod *p);
+static inline void pod_load_batch(pod *p) {
+    uint32_t n = p->prepared - p->launched;
+    p->launched += n < p->batch_max ? n : p->batch_max;
+    p->is_serving = 1;
+}
+
+/* The batch in flight is over: its requests leave the ring. */
+static inline void pod_unload_batch(pod *p) {
+    p->head = p->launched;
+    p->is_serving = 0;
+    p->end_ns = NEVER;
+}
+
+int64_t process_next(const pod *p); /* process_int.h */
+
+/* Finds the earliest event: *next. To be called after every change; after one of ready_ns or quota_ns,
+ * pod_schedule_rare. */
+static inline void pod_schedule(pod *p) {
+    event_key key = event_key_earlier(event_key_of(p->end_ns, EV_COMPLETION), p->rare);
+    if (!p->is_serving) {
+        key = event_key_earlier(key, event_key_of(p->due_ns, EV_BATCH_DUE));
+        if (p->prepared != p->tail)
+            key = event_key_earlier(key, event_key_of(pod_request(p, p->prepared)->prepared_ns, EV_PREPARED));
+    }
+    if (p->process) key = event_key_earlier(key, event_key_of(process_next(p), EV_PROCESS));
+    *p->next = key;
+}
+
+void pod_schedule_rare(pod *p);
+
+/* ---- time on the GPU ---- */
 
 /* Puts sm_next_pct and quota_next_pct in effect, and G and f with them. */
 void pod_set_share(pod *p, const calib_model *model);

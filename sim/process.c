@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "grow_int.h"
+
 /* The hook asks when so much of its token is left (spec 2.1). The launch that asked is let through whatever the new
  * token's length, so that a pod with a tiny quota creeps: here, for half of it. */
 static const int64_t GUARD_NS = 1000000;
@@ -86,13 +88,9 @@ static double work_ns(const process *x, double mean_ms, uint64_t ordinal) {
 }
 
 static int add_job(process *x, process_job j) {
-    if (x->n_jobs == x->jobs_cap) {
-        uint32_t cap = x->jobs_cap ? 2 * x->jobs_cap : 8;
-        process_job *v = realloc(x->jobs, cap * sizeof *v);
-        if (!v) return -1;
-        x->jobs = v;
-        x->jobs_cap = cap;
-    }
+    process_job *v = grow_array(x->jobs, x->n_jobs, &x->jobs_cap, sizeof *v);
+    if (!v) return -1;
+    x->jobs = v;
     x->jobs[x->n_jobs++] = j;
     return 0;
 }
@@ -132,8 +130,8 @@ int process_fill_workers(pod *p, int64_t now_ns) {
 int process_respond(pod *p, int64_t now_ns) {
     process *x = p->process;
     advance(x, now_ns);
-    for (uint32_t i = 0; i < p->n_flight; i++) {
-        process_job j = {.request = p->flight[i], .stage = JOB_RESPOND};
+    for (uint32_t i = p->head; i != p->launched; i++) {
+        process_job j = {.request = *pod_request(p, i), .stage = JOB_RESPOND};
         j.left_ns = work_ns(x, x->spec->respond_ms, j.request.ordinal);
         if (add_job(x, j)) return -1;
     }
@@ -193,10 +191,10 @@ static void launch_or_ask(pod *p, int64_t now_ns) {
 
 void process_launch(pod *p, int64_t now_ns, double noise) {
     process *x = p->process;
-    uint32_t size = UINT32_C(1) << (p->n_flight - 1);
+    uint32_t size = UINT32_C(1) << (pod_n_flight(p) - 1);
     advance(x, now_ns);
     x->launch_ns = 1 + noise * 1e6 * x->spec->launch_ms;
-    x->gpu_ns = 1 + noise * p->gpu_ns[p->n_flight];
+    x->gpu_ns = 1 + noise * p->gpu_ns[pod_n_flight(p)];
     if (!(x->sizes_seen & size) && x->gpu_ns < 1e6 * x->spec->first_batch_ms)
         x->gpu_ns = 1e6 * x->spec->first_batch_ms;
     x->sizes_seen |= size;
@@ -274,7 +272,8 @@ static process_event move_on(pod *p, uint32_t i, int64_t now_ns, held_request *o
     case JOB_PREPARE:
         *out = remove_job(x, i);
         out->prepared_ns = now_ns;
-        return queue_push(&p->batch_queue, *out) ? PROCESS_NO_MEMORY : PROCESS_PREPARED;
+        pod_put_prepared(p, out);
+        return PROCESS_PREPARED;
     default:
         *out = remove_job(x, i);
         return PROCESS_ANSWERED;

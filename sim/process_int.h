@@ -46,7 +46,8 @@ typedef struct process {
     const engine_process *spec;
     uint64_t request_key, token_key; /* of draws */
     process_job *jobs;               /* by the time they came */
-    uint32_t n_jobs, jobs_cap;
+    uint32_t n_jobs;
+    size_t jobs_cap;
     int64_t now_ns;  /* the state is as of then */
     int64_t busy_ns; /* when the processor last had work */
     /* the batch in flight */
@@ -90,7 +91,6 @@ int process_respond(pod *p, int64_t now_ns);
 int process_wants_gpu(const pod *p);
 void process_set_speed(pod *p, int64_t now_ns, double speed);
 
-int64_t process_next(const pod *p);
 /* Does one thing that is due at now_ns; PROCESS_WAITS: nothing more that the island must hear of is due.
  * PROCESS_ANSWERED: *out is the request. */
 process_event process_step(pod *p, int64_t now_ns, held_request *out);

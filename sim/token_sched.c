@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "grow_int.h"
 #include "process_int.h"
 
 void token_sched_close(token_sched *t) {
@@ -10,13 +11,9 @@ void token_sched_close(token_sched *t) {
 }
 
 int token_sched_join(token_sched *t, pod *p, uint32_t fn) {
-    if (t->n == t->cap) {
-        uint32_t cap = t->cap ? 2 * t->cap : 4;
-        token_client *v = realloc(t->clients, cap * sizeof *v);
-        if (!v) return -1;
-        t->clients = v;
-        t->cap = cap;
-    }
+    token_client *v = grow_array(t->clients, t->n, &t->cap, sizeof *v);
+    if (!v) return -1;
+    t->clients = v;
     t->clients[t->n++] = (token_client){.pod = p, .fn = fn};
     return 0;
 }
@@ -147,13 +144,9 @@ static void forget(token_client *c, int64_t now_ns) {
 
 static int grant(token_client *c, int64_t now_ns) {
     forget(c, now_ns);
-    if (c->n_records == c->records_cap) {
-        uint32_t cap = c->records_cap ? 2 * c->records_cap : 8;
-        token_record *v = realloc(c->records, cap * sizeof *v);
-        if (!v) return -1;
-        c->records = v;
-        c->records_cap = cap;
-    }
+    token_record *v = grow_array(c->records, c->n_records, &c->records_cap, sizeof *v);
+    if (!v) return -1;
+    c->records = v;
     int64_t end = now_ns + limit_ns(c);
     c->records[c->n_records++] = (token_record){now_ns, end};
     c->is_waiting = 0;

@@ -30,14 +30,16 @@ typedef struct {
     pod *pod;
     uint32_t fn;
     token_record *records; /* by time, disjoint; the last is the present token's, or was */
-    uint32_t n_records, records_cap;
+    uint32_t n_records;
+    size_t records_cap;
     int is_waiting;
     int64_t heard_ns; /* when the scheduler hears of its wish */
 } token_client;
 
 typedef struct {
     token_client *clients; /* in the order of the pods' start */
-    uint32_t n, cap;
+    uint32_t n;
+    size_t cap;
 } token_sched;
 
 void token_sched_close(token_sched *t);

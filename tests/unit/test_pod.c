@@ -14,7 +14,7 @@ static pod *open_pod(const calib *device, const engine_fn *fn, uint32_t row, uin
 static void load_one(pod *p, double gpu_ms) {
     p->gpu_ns[1] = gpu_ms * 1e6;
     p->noise = 1;
-    assert_int_equal(queue_push(&p->batch_queue, (held_request){0}), 0);
+    pod_put_prepared(p, &(held_request){0});
     pod_load_batch(p);
 }
 
@@ -90,8 +90,8 @@ static void metered_equals_step_by_step(void **state) {
             if (p->end_ns != expected)
                 fail_msg("round %d, batch %d: %lld instead of %lld", round, b, (long long)p->end_ns,
                          (long long)expected);
-            p->is_serving = 0;
             now = p->end_ns;
+            pod_unload_batch(p);
         }
         pod_close(p);
     }
@@ -127,6 +127,7 @@ static void join(shared_gpu *s, uint32_t i, double gpu_ms, int64_t now_ms) {
 
 static void leave(shared_gpu *s, uint32_t i) {
     gpu_share_leave(&s->share, s->pods[i], s->pods[i]->end_ns);
+    pod_unload_batch(s->pods[i]);
 }
 
 /* Alone: max(G, f). G = 5, f = 20: 20. G = 30: 30. */
