@@ -176,7 +176,10 @@ static void bench_open(bench *b, uint32_t n, const uint32_t *sm_pct, const uint3
                            .end_ns = NEVER,
                            .ready_ns = NEVER,
                            .quota_ns = NEVER,
-                           .due_ns = NEVER};
+                           .due_ns = NEVER,
+                           .rare = NEVER,
+                           .next = &b->pods[i].own_next,
+                           .own_next = NEVER};
         b->pods[i].process = process_open(&b->spec, 1, 2);
         assert_non_null(b->pods[i].process);
         b->pods[i].process->tokens = &b->tokens;
@@ -209,11 +212,16 @@ static unsigned waiting_after(bench *b, int64_t now_ns) {
     return bits;
 }
 
+static int64_t next_ns(const bench *b, uint32_t i) {
+    event_key next = *b->pods[i].next;
+    return next == NEVER ? NEVER : event_key_ns(next);
+}
+
 /* When the pod's own event comes: it waits, and must be looked at then. */
 static void expect_due(const bench *b, uint32_t i, int64_t at_ns) {
     assert_true(waits(b, i));
-    assert_int_equal(b->pods[i].next_ns, at_ns);
-    assert_int_equal(b->pods[i].next_kind, EV_PROCESS);
+    assert_int_equal(next_ns(b, i), at_ns);
+    assert_int_equal(event_key_kind(*b->pods[i].next), EV_PROCESS);
 }
 
 /* 20 %: at 40 ms the window holds 8 ms of 8; an ns later it holds less. */
@@ -385,14 +393,14 @@ static void round_at(load *l, int64_t now_ns) {
         if (t)
             assert_true(!is_heard || usage(l, i, now_ns) >= length_ns(l, i) ||
                         held(l, now_ns) + l->b.pods[i].sm_pct > 100);
-        assert_true(l->b.pods[i].next_ns > now_ns && l->b.pods[i].next_ns < NEVER);
+        assert_true(next_ns(&l->b, i) > now_ns && next_ns(&l->b, i) < NEVER);
     }
 }
 
 static int64_t next_of(const load *l) {
     int64_t at = NEVER;
     for (uint32_t i = 0; i < l->b.n; i++) {
-        int64_t of = waits(&l->b, i) ? l->b.pods[i].next_ns : l->asks_ns[i];
+        int64_t of = waits(&l->b, i) ? next_ns(&l->b, i) : l->asks_ns[i];
         if (of < at) at = of;
     }
     return at;
@@ -430,7 +438,7 @@ static void quotas_and_widths_hold_under_any_load(void **state) {
             for (uint32_t i = 0; i < n; i++)
                 if (!waits(&l.b, i) && l.asks_ns[i] <= now) pod_asks(&l, i, now);
             int is_due = 0;
-            for (uint32_t i = 0; i < n; i++) is_due |= waits(&l.b, i) && l.b.pods[i].next_ns <= now;
+            for (uint32_t i = 0; i < n; i++) is_due |= waits(&l.b, i) && next_ns(&l.b, i) <= now;
             if (is_due) round_at(&l, now);
         }
         expect_windows(&l);
