@@ -74,7 +74,7 @@ typedef struct {
     const char *model;  /* a trained one's file; NULL: table or oracle */
     const char *priors; /* a folder for rapp_data_open; NULL: none */
     int is_online;
-    char text[64]; /* for results: "table", "best, online" */
+    char text[64]; /* for results: "table", "trained best, online" */
 } config_predictor;
 
 typedef struct {

@@ -387,9 +387,10 @@ static int build_predictor(builder *b, config_predictor *p, const cJSON *item, c
     predictor unused;
     *p = (config_predictor){.name = cJSON_IsString(item) ? item->valuestring : string(item, "name")};
     p->is_online = cJSON_IsTrue(get(item, "online"));
-    snprintf(p->text, sizeof p->text, "%.40s%s", p->name, p->is_online ? ", online" : "");
     int has_model = get(item, "model") != NULL,
         is_plain = predictor_find(&unused, p->name, PREDICT_METERED) == 0;
+    snprintf(p->text, sizeof p->text, "%s%.40s%s", has_model ? "trained " : "", p->name,
+             p->is_online ? ", online" : "");
     snprintf(inner, sizeof inner, "%.180s%s", place, cJSON_IsString(item) ? "" : ".name");
     if (has_model && is_trained_kind(p->name)) return build_trained(b, p, item, place);
     if (has_model)

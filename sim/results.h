@@ -23,7 +23,7 @@ typedef struct {           /* what identifies and describes one run */
     const char *label;     /* unique within the experiment: "has", or "has:artifact" when two share a name */
     const char *policy;    /* "has" */
     const char *mode;      /* "corrected" or "artifact" */
-    const char *predictor; /* "table", "best, online" */
+    const char *predictor; /* "table", "trained best, online" */
     double model_error;    /* the config's */
     const char *billing;   /* "share", "whole-gpu" or "slice" */
     const char *engine;    /* "islands" or "global" */

@@ -18,7 +18,7 @@ CREATE TABLE run (
     label            TEXT NOT NULL,    -- the policy, unique in the experiment: "has", "has:artifact"
     policy           TEXT NOT NULL,
     mode             TEXT NOT NULL,    -- "corrected" or "artifact"
-    predictor        TEXT NOT NULL,    -- what the policy knew of latency: "table", "best, online"
+    predictor        TEXT NOT NULL,    -- what the policy knew of latency: "table", "trained best, online"
     model_error      REAL NOT NULL,    -- 0: the truth is the calibration; else drawn by seed from this many times its
                                        -- uncertainty
     billing          TEXT NOT NULL,    -- "share", "whole-gpu" or "slice"

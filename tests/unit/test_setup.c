@@ -42,8 +42,8 @@ static int make_folder(void **state) {
 }
 
 static int remove_folder(void **state) {
-    static const char *const names[] = {"t.csv", "prices.json", "invocations.csv", "durations.csv",
-                                        "memory.csv", "m.json"};
+    static const char *const names[] = {"t.csv",         "prices.json", "invocations.csv",
+                                        "durations.csv", "memory.csv",  "m.json"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[64];
