@@ -22,6 +22,7 @@ enum {
     KEY_FIGURES,
     KEY_THREADS,
     KEY_CV,
+    KEY_FIT,
     KEY_STEPS,
     STEPS_MAX = 1000000,
     FIT_SEEDS = 2,
@@ -30,7 +31,7 @@ enum {
 };
 
 typedef struct {
-    const char *dir, *params, *figures;
+    const char *dir, *params, *figures, *fit;
     const char **only; /* room for every argument */
     size_t n_only;
     validate_mode mode;
@@ -63,7 +64,9 @@ static const struct argp_option options[] = {
      "those of "
      "--params on, which must not have been fitted to it",
      0},
-    {"steps", KEY_STEPS, "N", 0, "of each fit of --cv (default: 400)", 0},
+    {"fit", KEY_FIT, "FILE", 0,
+     "fit the numbers to all runs given, from those of --params on, and write them to FILE", 0},
+    {"steps", KEY_STEPS, "N", 0, "of each fit of --cv or --fit (default: 400)", 0},
     {"threads", KEY_THREADS, "N", 0, "simulations at a time (default: as many as there are cores)", 0},
     {"help", 'h', NULL, 0, "print this help", -1},
     {"usage", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, -1},
@@ -100,6 +103,7 @@ static error_t parse_argument(struct argp_state *state, const char *text, valida
 
 static error_t parse_end(struct argp_state *state, const validate_args *a) {
     if (a->help) cli_help(state);
+    if (a->fit && a->cv) return cli_refuse(state, "found --fit and --cv, expected one of them");
     if (a->help || a->dir) return 0;
     return cli_refuse(state,
                       "found no folder, expected one with runs.csv, workloads.csv and RUN/requests.csv");
@@ -123,6 +127,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case KEY_CV:
         a->cv = 1;
+        return 0;
+    case KEY_FIT:
+        a->fit = arg;
         return 0;
     case KEY_STEPS:
         return parse_count(state, "--steps", arg, STEPS_MAX, &a->steps);
@@ -224,6 +231,35 @@ static int report(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) 
     return rc;
 }
 
+static void print_line(void *arg, const char *line) {
+    fprintf((FILE *)arg, "%s\n", line);
+}
+
+static int is_asked_for(const validate_args *a, const validate_run *r) {
+    for (size_t i = 0; i < a->n_only; i++)
+        if (strcmp(a->only[i], r->name) == 0) return 1;
+    return a->n_only == 0;
+}
+
+static int fit(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) {
+    const validate_fit_options how = {.steps = a->steps,
+                                      .seeds = FIT_SEEDS,
+                                      .threads = a->threads,
+                                      .progress = print_line,
+                                      .progress_arg = stdout};
+    size_t n = validate_n_runs(s->data);
+    unsigned char *use = calloc(n + 1, 1);
+    if (!use) {
+        snprintf(err, VALIDATE_ERR_LEN, "out of memory");
+        return CLI_FAILED;
+    }
+    for (size_t i = 0; i < n; i++) use[i] = (unsigned char)is_asked_for(a, validate_run_at(s->data, i));
+    int rc = validate_fit(s->params, s->data, use, s->device, &how, err) ||
+             validate_params_save(s->params, a->fit, err);
+    free(use);
+    return rc ? CLI_FAILED : CLI_OK;
+}
+
 static int open_device(calib **device, char err[VALIDATE_ERR_LEN]) {
     char path[4096];
     return cli_find_shipped("calib/data/v100.json", path, sizeof path, err, VALIDATE_ERR_LEN) ||
@@ -236,7 +272,7 @@ static int validate(const validate_args *a) {
     int code = CLI_USAGE;
     if (!validate_open(&s.data, a->dir, err) && !validate_params_open(&s.params, a->params, err) &&
         !open_device(&s.device, err) && !make_folder(a->figures, err))
-        code = report(a, &s, err);
+        code = a->fit ? fit(a, &s, err) : report(a, &s, err);
     if (code != CLI_OK && *err) cli_complain("hassim validate", "%s", err);
     validate_cv_free(s.cv);
     calib_close(s.device);

@@ -103,6 +103,7 @@ typedef struct {
     config_gpus *gpus;
     size_t n_gpus; /* entries, not GPUs */
     uint32_t rows_per_gpu;
+    double keep_alive_s, linger_s;
     const char *prices;     /* the price list's file; NULL: the shipped one */
     const char *provider;   /* in it; NULL: its only one */
     const char *slo_device; /* as config_gpus.device */

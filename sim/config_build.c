@@ -149,6 +149,8 @@ static int build_cluster(builder *b, const cJSON *cluster) {
     }
     if (total > 1e6) return fail(b, "cluster.gpus", "more than 1000000 GPUs", "at most 1000000 in all");
     c->rows_per_gpu = count(cluster, "rows_per_gpu");
+    c->keep_alive_s = number(cluster, "keep_alive_s", 0);
+    c->linger_s = number(cluster, "linger_s", 0);
     const char *runtime = string(cluster, "runtime");
     if (cJSON_IsTrue(get(cluster, "oversubscribe")) && runtime != NULL && strcmp(runtime, "metered") == 0)
         return fail(b, "cluster.oversubscribe", "true with the metered runtime",

@@ -255,7 +255,9 @@ static int add_fn(builder *b, const config_fn *f, const char *name, const char *
                       .overhead_ms = m->overhead_ms,
                       .noise = m->noise,
                       .cold_start = m->cold_start,
-                      .trace = *trace};
+                      .trace = *trace,
+                      .keep_alive_ns = ns_of_s(b->c->keep_alive_s),
+                      .linger_ns = ns_of_s(b->c->linger_s)};
     fn->trace.duration_ns = ns_of_s(b->c->duration_s);
     for (size_t i = 0; i < b->c->n_report; i++) fn->report_slo_ns[i] = ns_of_ms(b->c->report[i] * base_ms);
     return 0;

@@ -240,11 +240,21 @@ static void close_search(search *s) {
     validate_params_close(s->p);
 }
 
+static void write_origin(validate_entry *e, const search *s) {
+    size_t n =
+        (size_t)snprintf(e->origin, sizeof e->origin, "hassim validate --fit, %u steps, distance %.3f, on",
+                         s->options->steps, s->distance);
+    for (size_t i = 0; i < s->n_runs && n < sizeof e->origin; i++)
+        n += (size_t)snprintf(e->origin + n, sizeof e->origin - n, " %s", s->runs[i]->name);
+}
+
 static void take(validate_params *p, const search *s) {
     char line[256];
     const validate_entry *e = &s->p->entries[s->members[0]];
-    for (size_t m = 0; s->distance >= 0 && m < s->n_members; m++)
+    for (size_t m = 0; s->distance >= 0 && m < s->n_members; m++) {
         p->entries[s->members[m]] = s->p->entries[s->members[m]];
+        write_origin(&p->entries[s->members[m]], s);
+    }
     if (!s->options->progress) return;
     snprintf(line, sizeof line, "%s, %s: %zu runs, distance %.4f", e->system, e->input, s->n_runs,
              s->distance);
