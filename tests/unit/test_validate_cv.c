@@ -28,7 +28,7 @@ static void write_requests(const validate_sample *s, const char *name, double ms
     validate_sample_write(s, name, text);
 }
 
-/* Runs one and two of resnet50 under HAS, with those latencies; three is the only one of its kind. */
+/* Runs one and two of resnet50 under HAS, with those latencies; three is the only one with its kind of input. */
 static void open_trial(trial *t, double one_ms, double two_ms) {
     char err[4096] = "", path[4096];
     const validate_fit_options options = {.steps = 12, .seeds = 1, .threads = 2};
@@ -37,7 +37,7 @@ static void open_trial(trial *t, double one_ms, double two_ms) {
     validate_sample_write(&t->sample, "runs.csv",
                           VALIDATE_SAMPLE_RUNS "one,has,resnet,resnet50,W,20,0,5,yes,clean\n"
                                                "two,has,resnet,resnet50,W,20,0,5,yes,clean\n"
-                                               "three,has,mobilenet,mobilenet_v3_large,W,20,0,5,yes,clean\n");
+                                               "three,has,bert,bert,W,20,0,5,yes,clean\n");
     write_requests(&t->sample, "one/requests.csv", one_ms);
     write_requests(&t->sample, "two/requests.csv", two_ms);
     write_requests(&t->sample, "three/requests.csv", 90);
