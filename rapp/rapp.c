@@ -65,7 +65,7 @@ static int fail_kind(const char *where, const char *found, char err[RAPP_ERR_LEN
     size_t n = 0;
     for (size_t i = 0; i < N_KINDS && n < sizeof names; i++)
         n += (size_t)snprintf(names + n, sizeof names - n, i ? ", %s" : "%s", kinds[i]->name);
-    snprintf(err, RAPP_ERR_LEN, "%.300skind: found \"%.40s\", expected one of %s", where, found, names);
+    snprintf(err, RAPP_ERR_LEN, "%.300skind: found \"%.40s\", expected one of %.120s", where, found, names);
     return -1;
 }
 
