@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "calib.h"
@@ -274,12 +275,16 @@ static int run_check(const calib_args *args) {
 }
 
 FILE *cli_calib_file_open(cli_calib_file *f, const char *path, char err[CALIB_ERR_LEN]) {
-    int n = snprintf(f->part, sizeof f->part, "%s.part", path);
+    struct stat st;
+    int is_long = snprintf(f->part, sizeof f->part, "%s.part", path) >= (int)sizeof f->part;
+    int is_odd =
+        stat(path, &st) == 0 && !S_ISREG(st.st_mode); /* a rename would put a file in a device's place */
     f->path = path;
-    f->to = n < (int)sizeof f->part ? fopen(f->part, "wb") : NULL;
+    f->to = is_long || is_odd ? NULL : fopen(f->part, "wb");
+    const char *found = is_long ? "a long name" : is_odd ? "something that is no file" : strerror(errno);
     if (!f->to)
-        snprintf(err, CALIB_ERR_LEN, "%.300s: found %s, expected a folder that takes files", path,
-                 n < (int)sizeof f->part ? strerror(errno) : "a long name");
+        snprintf(err, CALIB_ERR_LEN, "%.300s: found %s, expected a file in a folder that takes files", path,
+                 found);
     return f->to;
 }
 
@@ -341,7 +346,7 @@ static const calib_command commands[] = {
      "fault with "
      "its place.",
      check_options, run_check, NULL},
-    {"import", "FILE...", "Turn measurements of a known layout into LATENCY.csv.", NULL, NULL,
+    {"import", "FILE...", "Turn measurements of a known layout into CSV that fit reads.", NULL, NULL,
      cli_calib_import},
     {"fit", "LATENCY.csv",
      "Fit latency = max(G(batch, SM), f(quota)) to measurements, with uncertainties. Per model; the CSV has "

@@ -431,6 +431,8 @@ refuse 'missing.json: found No such file' calib fit good.csv -o made.json --fact
 refuse 'missing.csv: found No such file' calib fit missing.csv -o made.json
 refuse 'fifo: found a device or pipe' calib fit fifo -o made.json
 refuse 'folder: found a directory' calib fit folder -o made.json
+refuse 'fifo: found something that is no file' calib fit good.csv -o fifo
+refuse 'fifo: found something that is no file' calib import --format plain good.csv -o fifo
 head='model,batch,sm_pct,quota_pct,latency_ms\n'
 calib ': models.alexnet.uncertainty.cells: found 0, expected a number from 1' 's/"cells":.*80,/"cells": 0,/'
 calib ': models.alexnet.uncertainty.gpu_residual_pct: found -1' 's/"gpu_residual_pct":.*,/"gpu_residual_pct": -1,/'
@@ -518,6 +520,7 @@ printf 'time_s,function\n1,a\n2,b\n' >trace.csv
 refuse 'found no output' trace import trace.csv
 refuse 'found no trace file' trace import -o made.packed
 refuse 'functions is 3, expected 1 to 2' trace sample trace.csv -n 3 -o made.packed
+refuse 'fifo: found something that is no file' trace import trace.csv -o fifo
 refuse 'nowhere/made.packed: found No such file' trace import trace.csv -o nowhere/made.packed
 refuse "--like: found 'google'" trace generate -o made --like google
 refuse "--repeat: found '0'" bench trace --repeat 0

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -159,14 +160,22 @@ static int write_bytes(const packing *p, FILE *f) {
     return fflush(f) || fsync(fileno(f)) ? -1 : 0;
 }
 
+/* A rename would put a file in a device's place. */
+static bool is_no_file(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 static int write_file(const packing *p, const char *path, char *err) {
     size_t size = strlen(path) + sizeof ".part";
     char *part = malloc(size);
     if (!part) return trace_fail(err, "out of memory");
     snprintf(part, size, "%s.part", path);
-    FILE *f = fopen(part, "wbx");
+    FILE *f = NULL;
     int rc = 0;
-    if (!f && errno == EEXIST)
+    if (is_no_file(path))
+        rc = trace_fail(err, "%s: found something that is no file, expected a name for one", path);
+    else if (!(f = fopen(part, "wbx")) && errno == EEXIST)
         rc = trace_fail(err, "%s: is there, another import at work or one that was killed; remove it", part);
     else if (!f)
         rc = trace_fail(err, "%s: found %s, expected a folder that takes files", path, strerror(errno));

@@ -291,6 +291,12 @@ int harness_text_write(const harness_text *t, const char *path, char err[HARNESS
                  t->failed ? "out of memory" : "the name is too long");
         return -1;
     }
+    struct stat st; /* a rename would put a file in a device's place */
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        snprintf(err, HARNESS_ERR_LEN, "%.300s: found something that is no file, expected a name for one",
+                 path);
+        return -1;
+    }
     FILE *f = fopen(temporary, "wb");
     int bad = !f || fwrite(t->text ? t->text : "", 1, t->len, f) != t->len || fflush(f) || fsync(fileno(f));
     if (f && fclose(f)) bad = 1;
