@@ -122,7 +122,7 @@ rapp_errors rapp_eval_errors(const rapp_data *data, const double *ms,
     qsort(room, e.n, sizeof *room, compare_double);
     e.mape_pct = sum / (double)e.n;
     e.median_ape_pct = 0.5 * (room[(e.n - 1) / 2] + room[e.n / 2]);
-    e.p95_ape_pct = room[(e.n - 1) * 95 / 100];
+    e.p95_ape_pct = room[(95 * e.n + 99) / 100 - 1]; /* 95 % are at most that */
     return e;
 }
 

@@ -198,14 +198,15 @@ static cJSON *to_json(const score *s) {
     return root;
 }
 
-static int print_json(const score *s) {
+static int print_json(const score *s, char err[RAPP_ERR_LEN]) {
     cJSON *root = to_json(s);
     char *text = cJSON_Print(root);
     cJSON_Delete(root);
-    if (!text) return CLI_FAILED;
+    if (!text) snprintf(err, RAPP_ERR_LEN, "out of memory");
+    if (!text) return -1;
     puts(text);
     cJSON_free(text);
-    return CLI_OK;
+    return 0;
 }
 
 /* ---- text ---- */
@@ -289,7 +290,7 @@ static int report(score *s, const rapp_model *m, char err[RAPP_ERR_LEN]) {
     if (rapp_eval_floor(s->floors, s->data, err)) return -1;
     s->kind = m ? rapp_kind_of(m) : s->args->kind;
     time_model(s, m);
-    if (s->args->json) return print_json(s);
+    if (s->args->json) return print_json(s, err);
     print_text(s);
     return 0;
 }
