@@ -24,6 +24,12 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day) {
     return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
 }
 
+static bool is_date(int64_t year, int64_t month, int64_t day) {
+    if (year < 1970 || year > 2200 || month < 1 || month > 12 || day < 1) return false;
+    int64_t next_month = days_of(year + month / 12, month % 12 + 1, 1);
+    return day <= next_month - days_of(year, month, 1);
+}
+
 /* Nine digits are kept, more are not there in any of the files. */
 static bool scan_fraction(const char **at, int64_t *ns) {
     int64_t unit = SECOND_NS / 10;
@@ -43,8 +49,8 @@ static bool scan_stamp(const char **at, int64_t *ns) {
         if (i && *(*at)++ != between[i - 1]) return false;
         if (!scan_digits(at, digits[i], &part[i])) return false;
     }
-    if (part[0] < 1970 || part[0] > 2200 || part[1] < 1 || part[1] > 12 || part[2] < 1 || part[2] > 31 ||
-        part[3] > 23 || part[4] > 59 || part[5] > 60 || !scan_fraction(at, &fraction))
+    if (!is_date(part[0], part[1], part[2]) || part[3] > 23 || part[4] > 59 || part[5] > 60 ||
+        !scan_fraction(at, &fraction))
         return false;
     int64_t seconds = days_of(part[0], part[1], part[2]) * 86400 + part[3] * 3600 + part[4] * 60 + part[5];
     *ns = seconds * SECOND_NS + fraction;

@@ -33,8 +33,10 @@ typedef struct {
     trace_subset *subset;
 } choice;
 
+/* NaN, a distance that a candidate does not have, comes last. */
 static int compare_doubles(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
+    if (isnan(x) || isnan(y)) return (isnan(x) != 0) - (isnan(y) != 0);
     return (x > y) - (x < y);
 }
 
