@@ -462,8 +462,10 @@ static int copy_weights(const cuda_program *p, harness_cold *out, char *err) {
         snprintf(err, HARNESS_ERR_LEN, "out of memory");
         return -1;
     }
-    int rc =
-        cuda_runtime_check(cudaMemcpy(p->memory, host, len, cudaMemcpyHostToDevice), "copying weights", err);
+    int rc = /* a copy from pageable memory returns when the last piece is staged: the GPU may not have it yet */
+        cuda_runtime_check(cudaMemcpy(p->memory, host, len, cudaMemcpyHostToDevice), "copying weights",
+                           err) ||
+        cuda_runtime_check(cudaStreamSynchronize(NULL), "copying weights", err);
     out->copy_pageable_ms = lap(&at_ms);
     if (!rc && len) {
         rc =
