@@ -167,10 +167,11 @@ static bool is_no_file(const char *path) {
 }
 
 static int write_file(const packing *p, const char *path, char *err) {
-    size_t size = strlen(path) + sizeof ".part";
-    char *part = malloc(size);
+    size_t len = strlen(path);
+    char *part = malloc(len + sizeof ".part");
     if (!part) return trace_fail(err, "out of memory");
-    snprintf(part, size, "%s.part", path);
+    memcpy(part, path, len);
+    memcpy(part + len, ".part", sizeof ".part");
     FILE *f = NULL;
     int rc = 0;
     if (is_no_file(path))
