@@ -33,7 +33,7 @@ typedef struct rapp_bound rapp_bound;
 
 typedef struct {
     double ms; /* < 0: unknown */
-    double cv; /* standard error of ms, relative */
+    double cv; /* how far ms may be off, relative: about two errors in three are smaller */
 } rapp_estimate;
 
 typedef struct {

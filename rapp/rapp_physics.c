@@ -92,7 +92,7 @@ int rapp_physics_fit(rapp_physics *out, const rapp_point *points, size_t n, char
     if (rc) return -1;
     *out = (rapp_physics){fit.fixed_ms, fit.fixed_ms_per_batch, fit.work_ms, fit.work_ms_per_batch, {0}, 0};
     resample_launch(out, &fit);
-    out->error = mean_error(out, points, n);
+    out->error = fmax(mean_error(out, points, n), n > RAPP_FEW ? 0 : RAPP_FEW_ERROR);
     return 0;
 }
 

@@ -17,7 +17,11 @@
 #include "calib_json.h"
 #include "rapp_int.h"
 
-enum { RAPP_QUOTAS = 10 }; /* of f: 10, 20 .. 100 % */
+enum {
+    RAPP_QUOTAS = 10, /* of f: 10, 20 .. 100 % */
+    RAPP_FEW = 14     /* points: a law has as many numbers, and so few of them tell nothing of its error */
+};
+#define RAPP_FEW_ERROR 0.2 /* what it is then taken for, at least */
 
 typedef struct {
     double fixed_ms, fixed_ms_per_batch;

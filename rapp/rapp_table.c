@@ -224,7 +224,7 @@ static int train_one(const rapp_grid *g, rapp_physics *law, const rapp_point *po
         for (int k = 0; k < ROUNDS; k++) separate(&f);
         find_left(&f);
         set_nearness(&f);
-        law->error = expected_error(&f);
+        law->error = fmax(expected_error(&f), n > RAPP_FEW ? 0 : RAPP_FEW_ERROR);
         fill(&f, values);
     }
     free(f.room);

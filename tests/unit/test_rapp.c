@@ -115,6 +115,7 @@ static void outside_is_unknown(void **state) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_true(rapp_estimate_of(b, bad[i][0], bad[i][1], bad[i][2]).ms < 0);
     assert_true(rapp_estimate_of(b, 32, 100, 1).ms > 0 && rapp_estimate_of(b, 1, 1, 100).ms > 0);
+    assert_true(rapp_estimate_of(b, 4, 50, 50).cv < 0.05);
     rapp_unbind(b);
     assert_int_equal(rapp_bind(&b, m, "nobody", NULL, err), -1);
     assert_null(b);
@@ -124,6 +125,27 @@ static void outside_is_unknown(void **state) {
     rapp_sample_close(&s);
     rapp_close(NULL);
     rapp_unbind(NULL);
+}
+
+/* One point is met, and tells nothing of the error elsewhere. */
+static void one_point_is_not_certain(void **state) {
+    (void)state;
+    for (int k = 0; k < N_KINDS; k++) {
+        rapp_sample s;
+        rapp_data *data;
+        rapp_model *m;
+        char err[RAPP_ERR_LEN] = "";
+        rapp_sample_open(&s);
+        if (rapp_data_open(&data, s.dir, err)) fail_msg("%s", err);
+        if (rapp_train(&m, tested_kinds[k], data, NULL, &options, err)) fail_msg("%s", err);
+        rapp_bound *b = bind(m, "seen", NULL);
+        rapp_estimate e = rapp_estimate_of(b, 8, 5, 10);
+        assert_true(e.ms > 890 && e.ms < 911 && e.cv >= 0.2);
+        rapp_unbind(b);
+        rapp_close(m);
+        rapp_data_close(data);
+        rapp_sample_close(&s);
+    }
 }
 
 static void refuses_what_cannot_be_trained(void **state) {
@@ -475,17 +497,12 @@ static void writes_whole_files_only(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_a_known_law),
-        cmocka_unit_test(outside_is_unknown),
-        cmocka_unit_test(refuses_what_cannot_be_trained),
-        cmocka_unit_test(refuses_hostile_files),
-        cmocka_unit_test(refuses_cut_off_files),
-        cmocka_unit_test(writes_whole_files_only),
-        cmocka_unit_test(saved_is_loaded_bit_by_bit),
-        cmocka_unit_test(falls_with_sm_and_quota),
-        cmocka_unit_test(predicts_what_it_has_not_seen),
-        cmocka_unit_test(percentiles_of_few),
-        cmocka_unit_test(held_out_points_teach_nothing),
+        cmocka_unit_test(finds_a_known_law),        cmocka_unit_test(outside_is_unknown),
+        cmocka_unit_test(one_point_is_not_certain), cmocka_unit_test(refuses_what_cannot_be_trained),
+        cmocka_unit_test(refuses_hostile_files),    cmocka_unit_test(refuses_cut_off_files),
+        cmocka_unit_test(writes_whole_files_only),  cmocka_unit_test(saved_is_loaded_bit_by_bit),
+        cmocka_unit_test(falls_with_sm_and_quota),  cmocka_unit_test(predicts_what_it_has_not_seen),
+        cmocka_unit_test(percentiles_of_few),       cmocka_unit_test(held_out_points_teach_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
