@@ -125,8 +125,8 @@ static bool same_counts(const trace_file *file, size_t a, size_t b) {
 }
 
 /* The row just read, at rows[fn].data, repeats function fn, whose row was `old`. */
-static int merge_row(trace_file *file, uint32_t fn, trace_row old, bool same_trigger, uint32_t n_minutes,
-                     char *err) {
+static int merge_row(trace_file *file, const trace_lines *lines, uint32_t fn, trace_row old,
+                     bool same_trigger, uint32_t n_minutes, char *err) {
     file->defects.duplicate_rows++;
     if (same_trigger && same_counts(file, old.data, file->rows[fn].data)) {
         file->bytes_used = file->rows[fn].data;
@@ -145,8 +145,11 @@ static int merge_row(trace_file *file, uint32_t fn, trace_row old, bool same_tri
     for (uint32_t m = 0; m < n_minutes && !rc; m++) {
         if (!sum[m]) continue;
         if (sum[m] > TRACE_MAX_BIN)
-            rc = trace_fail(err, "duplicate rows add up to %llu in minute %u, expected at most %d",
-                            (unsigned long long)sum[m], m + 1, TRACE_MAX_BIN);
+            rc = trace_fail(
+                err,
+                "%s:%llu: found rows of one function that add up to %llu in minute %u, expected at most %d",
+                lines->path, (unsigned long long)lines->line, (unsigned long long)sum[m], m + 1,
+                TRACE_MAX_BIN);
         else
             trace_counts_put(&counts, m, (uint32_t)sum[m]);
     }
@@ -162,7 +165,7 @@ static int read_invocation_row(trace_file *file, invocations *in, const trace_li
     if (scan_identity(file, in, lines, &at, &fn, &trigger, &is_new, err)) return -1;
     trace_row old = file->rows[fn];
     if (read_counts(file, lines, at, in->n_minutes, fn, err)) return -1;
-    if (!is_new) return merge_row(file, fn, old, in->trigger[fn] == trigger, in->n_minutes, err);
+    if (!is_new) return merge_row(file, lines, fn, old, in->trigger[fn] == trigger, in->n_minutes, err);
     if (trace_grow((void **)&in->trigger, &in->capacity, file->keys.n, sizeof *in->trigger, err)) return -1;
     in->trigger[fn] = trigger;
     return 0;

@@ -230,7 +230,7 @@ static void bad_files_are_refused_with_their_place(void **state) {
         {"azure2019", HEAD2019 "o,a,f,http,1,1000000001,3\n", "at most 1000000000"},
         {"azure2019", HEAD2019 "o,a,f,http,1,99999999999999999999999,3\n", ":2:14:"},
         {"azure2019", HEAD2019 "o,a,f,http,1000000000,0,0\no,a,f,q,1000000000,0,0\n",
-         "duplicate rows add up"},
+         ":3: found rows of one function that add up to 2000000000 in minute 1"},
         {"azure2019", HEAD2019 "o,a\n", ":2:4:"},
         {NULL, "\x1f\x8b\x08 and so on\n", "damaged gzip stream"},
         {NULL, "\x28\xb5\x2f\xfd and so on\n", "damaged zstd stream"},
