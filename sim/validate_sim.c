@@ -178,6 +178,9 @@ static void set_times(scene *s, uint64_t seed) {
     s->setup.drain_ns = BREAKER_S * SECOND_NS;
     s->setup.bin_ns = s->setup.duration_ns;
     s->setup.scrape_ns = is_system(s, "kserve") ? SECOND_NS : 5 * SECOND_NS;
+    /* when monitoring looked was not recorded: any phase, by seed, in whole tenths of its period */
+    s->setup.scrape_phase_ns =
+        (int64_t)(10 * draw_unit(draw_bits(draw_key(seed, 0, DRAW_POLICY), 0))) * (s->setup.scrape_ns / 10);
     s->setup.mode = POL_ARTIFACT;
     s->setup.actions_max = 100000;
     s->setup.record_requests = 1;
