@@ -60,6 +60,7 @@
 #include <string.h>
 
 #include "policy.h"
+#include "used_gpus_int.h"
 
 enum {
     TICK_S,
@@ -260,6 +261,7 @@ struct pol_ctx {
     uint32_t n_classes; /* a power of two */
     pod *pods;          /* grows as functions do */
     size_t pods_cap;
+    used_gpus used;
 };
 
 static int choice(const pol_ctx *ctx, int param) {
@@ -636,7 +638,9 @@ static int make_room(pol_ctx *ctx, size_t n) {
 
 /* 0: out of memory; nothing is decided then. */
 static int gather(job *j, const pol_pod *pods, size_t n) {
-    if (!make_room(j->ctx, n + STARTS_PER_DECISION + j->ctx->min_pods)) return 0;
+    if (!make_room(j->ctx, n + STARTS_PER_DECISION + j->ctx->min_pods) ||
+        !used_gpus_open(&j->ctx->used, j->view))
+        return 0;
     for (size_t i = 0; i < n; i++) {
         const pol_pod *p = &pods[i];
         if (p->draining) continue;
@@ -702,6 +706,7 @@ static int start(job *j, const spot *at, const char *reason) {
     a.reason = reason;
     int64_t id = ctx->host->plan(ctx->host->impl, &a);
     if (id < 0) return 0;
+    used_gpus_add(&ctx->used, j->view, at->gpu);
     ctx->pods[j->n_pods++] = (pod){.id = (uint32_t)id,
                                    .gpu = at->gpu,
                                    .row = row,
@@ -945,17 +950,18 @@ static int is_acceptable(job *j, const spot *at, double gap, int any) {
     return at->cap / (at->sm_pct * at->quota_pct) >= USED_EFFICIENCY * best;
 }
 
-/* The least occupied GPU in use that has an acceptable spot; one pass over all. */
+/* The least occupied GPU in use that has an acceptable spot; one pass over those in use. */
 static spot find_used(job *j, const search *how, double gap) {
     spot best = {0};
     double best_key = how->below;
-    for (size_t i = 0; i < j->view->n_gpus; i++) {
-        const pol_gpu *g = &j->view->gpus[i];
+    for (size_t i = 0; i < j->ctx->used.n; i++) {
+        uint32_t gpu = j->ctx->used.list[i];
+        const pol_gpu *g = &j->view->gpus[gpu];
         if (g->n_pods == 0 || !has_place(j, g)) continue;
         double key = occupancy(j, g);
-        if (key >= best_key || key < how->after || (key == how->after && (int64_t)i <= how->after_gpu))
+        if (key >= best_key || key < how->after || (key == how->after && (int64_t)gpu <= how->after_gpu))
             continue;
-        spot at = spot_on(j, (uint32_t)i, gap);
+        spot at = spot_on(j, gpu, gap);
         if (!is_acceptable(j, &at, gap, how->any)) continue;
         best = at;
         best_key = key;
@@ -1351,6 +1357,7 @@ static void has_close(pol_ctx *ctx) {
     free(ctx->fns);
     free(ctx->classes);
     free(ctx->pods);
+    used_gpus_close(&ctx->used);
     free(ctx);
 }
 
