@@ -49,6 +49,9 @@ int cli_bench(int argc, char **argv) {
     static const cli_verb verbs[] = {
         {"replay", "", "how fast the engine replays the workload of experiments/bench.json",
          cli_bench_replay},
+        {"day", "", "how long a day of a cloud's functions takes, from counts per minute", cli_bench_day},
+        {"queue", "", "how fast the queue of the global order is", cli_bench_queue},
+        {"policy", "", "how long a policy takes to decide", cli_bench_policy},
         {"trace", "[FILE]", "how fast a trace is read, and its arrivals drawn", cli_bench_trace},
         {0},
     };

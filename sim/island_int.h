@@ -51,7 +51,7 @@ typedef struct { /* a place that a stopped pod has freed */
     uint32_t fn, pod;
 } release;
 
-enum { ARRIVAL_BLOCK = 64 };
+enum { ARRIVAL_BLOCK = 32 };
 
 typedef struct { /* what of a request is drawn: nothing depends on what happens to it */
     int64_t at_ns, overhead_ns;

@@ -20,7 +20,7 @@ static const command commands[] = {
     {"rapp", cli_rapp, "train, eval, cv, predict: latency predictors, and how good they are"},
     {"policy", cli_policy, "list, new, test: the policies, and yours among them"},
     {"validate", cli_validate, "recorded runs of a real testbed, simulated: how far off?"},
-    {"bench", cli_bench, "replay, trace: how fast the engine and the readers are"},
+    {"bench", cli_bench, "replay, day, queue, policy, trace: how fast the parts are"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

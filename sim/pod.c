@@ -35,8 +35,9 @@ static uint32_t power_of_two(uint32_t at_least) {
 }
 
 pod *pod_open(const engine_fn *fn, const calib_model *model, const pol_pod *p) {
-    uint32_t room = power_of_two(fn->workers);
-    pod *out = calloc(1, sizeof *out);
+    /* one allocation: pods come and go with every cold start */
+    size_t room = power_of_two(fn->workers), n_gpu_ns = (size_t)p->batch_max + 1;
+    pod *out = malloc(sizeof *out + room * sizeof *out->ring + n_gpu_ns * sizeof *out->gpu_ns);
     if (!out) return NULL;
     *out = (pod){.id = p->id,
                  .gpu = p->gpu,
@@ -47,7 +48,8 @@ pod *pod_open(const engine_fn *fn, const calib_model *model, const pol_pod *p) {
                  .weight = p->weight,
                  .batch_max = p->batch_max,
                  .workers = fn->workers,
-                 .ring_mask = room - 1,
+                 .ring = (held_request *)(out + 1),
+                 .ring_mask = (uint32_t)room - 1,
                  .ready_ns = p->ready_ns,
                  .end_ns = NEVER,
                  .quota_ns = NEVER,
@@ -55,12 +57,7 @@ pod *pod_open(const engine_fn *fn, const calib_model *model, const pol_pod *p) {
                  .window = -1,
                  .slow = 1};
     out->next = &out->own_next;
-    out->ring = malloc(room * sizeof *out->ring);
-    out->gpu_ns = malloc((p->batch_max + 1) * sizeof *out->gpu_ns);
-    if (!out->ring || !out->gpu_ns) {
-        pod_close(out);
-        return NULL;
-    }
+    out->gpu_ns = (double *)(out->ring + room);
     pod_set_share(out, model);
     pod_schedule_rare(out);
     return out;
@@ -70,8 +67,6 @@ void pod_close(pod *p) {
     if (!p) return;
     process_close(p->process);
     free(p->waiting.v);
-    free(p->ring);
-    free(p->gpu_ns);
     free(p);
 }
 

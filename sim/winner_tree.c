@@ -22,7 +22,17 @@ void winner_tree_close(winner_tree *t) {
     free(t->nodes);
 }
 
+/* The winner so far is carried up in registers, chosen by a mask: no match waits for the memory of the one below, and
+ * none is a branch, because who wins cannot be predicted. */
 void winner_tree_set(winner_tree *t, uint32_t i, event_key key) {
-    t->nodes[t->leaves + i].key = key;
-    for (uint32_t node = (t->leaves + i) / 2; node >= 1; node /= 2) play(t, node);
+    winner best = {key, i};
+    uint32_t node = t->leaves + i;
+    for (t->nodes[node] = best; node > 1; t->nodes[node] = best) {
+        winner other = t->nodes[node ^ 1];
+        event_key other_wins =
+            -(event_key)(other.key - (event_key)(node & 1) < best.key); /* ties: the left one */
+        best.key ^= (best.key ^ other.key) & other_wins;
+        best.leaf ^= (best.leaf ^ other.leaf) & (uint32_t)other_wins;
+        node /= 2;
+    }
 }

@@ -283,9 +283,13 @@ refuse 'found no policy' policy test
 refuse 'found "hass"' policy test hass
 refuse "--configs: found '0'" policy test has --configs 0
 refuse "--show: found 'x'" policy test has --show x
-refuse 'found no command, expected replay or trace' bench
+refuse 'found no command, expected replay, day, queue, policy or trace' bench
 refuse "found 'speed'" bench speed
 refuse "--functions: found '0'" bench replay --functions 0
+refuse "--days: found '0.5'" bench day --days 0.5
+refuse 'nowhere/trace: found No such file' bench day --minutes 1 --trace nowhere/trace
+refuse "--requests: found '1e6'" bench queue --requests 1e6
+refuse "--policy: found 'hass'" bench policy --policy hass
 refuse "--threads: found '1e3'" bench replay --threads 1e3
 refuse "--policy: found 'hass'" bench replay --policy hass
 refuse 'engine: found' bench replay --engine fast
