@@ -11,6 +11,30 @@ static void no_memory(island *s) {
     atomic_store(&s->run->out_of_memory, 1);
 }
 
+/* ---- a pod's next event ---- */
+
+static inline void schedule(island *s, pod *p) {
+    pod_schedule(p);
+    if (s->earliest.nodes) winner_tree_set(&s->earliest, (uint32_t)(p->next - s->next), *p->next);
+}
+
+static void schedule_rare(island *s, pod *p) {
+    pod_schedule_rare(p);
+    schedule(s, p);
+}
+
+/* After pods have come or gone. Under the token runtimes other functions retime them: then there is no tree; nor where
+ * there is no memory for it. */
+static void lay_out_events(island *s) {
+    int is_wanted = s->n_pods > MANY_PODS && !s->run->shares && !s->run->tokens;
+    if (!is_wanted || s->earliest.leaves < s->pods_cap) {
+        winner_tree_close(&s->earliest);
+        s->earliest = (winner_tree){0};
+        if (is_wanted && winner_tree_open(&s->earliest, s->pods_cap)) s->earliest = (winner_tree){0};
+    }
+    if (s->earliest.nodes) winner_tree_fill(&s->earliest, s->next, s->n_pods);
+}
+
 /* ---- when monitoring looks ---- */
 
 static int64_t round_up(int64_t at, int64_t phase, int64_t step) {
@@ -299,13 +323,13 @@ static inline void launch(island *s, pod *p, int64_t now) {
 static void give(island *s, pod *p, held_request r, int64_t now) {
     if (p->process) {
         if (process_take(p, r, now)) no_memory(s);
-        pod_schedule(p);
+        schedule(s, p);
         return;
     }
     if (pod_take(p, &r, now)) no_memory(s);
     if (p->is_serving) return; /* the GPU's end comes next, as before */
     launch(s, p, now);
-    pod_schedule(p);
+    schedule(s, p);
 }
 
 /* Hands waiting requests to pods as long as one takes them. */
@@ -324,6 +348,7 @@ static void leave_tokens(island *s, const pod *p, int64_t now) {
 
 static void let_go(island *s, pod *p, int64_t now) {
     uint32_t i = 0;
+    route_changes(s);
     while (s->pods[i] != p) i++;
     if (s->run->tokens) leave_tokens(s, p, now);
     for (s->n_pods--; i < s->n_pods; i++) {
@@ -331,6 +356,7 @@ static void let_go(island *s, pod *p, int64_t now) {
         s->next[i] = s->next[i + 1];
         s->pods[i]->next = &s->next[i];
     }
+    lay_out_events(s);
     pod_close(p);
 }
 
@@ -392,7 +418,7 @@ static inline void complete(island *s, pod *p, int64_t now) {
     pod_fill_workers(p, now);
     if (s->queue.n) dispatch(s, now);
     launch(s, p, now);
-    pod_schedule(p);
+    schedule(s, p);
     let_go_if_drained(s, p, now);
 }
 
@@ -429,16 +455,17 @@ static void process_goes_on(island *s, pod *p, int64_t now) {
         no_memory(s);
         break;
     }
-    pod_schedule(p);
+    schedule(s, p);
     let_go_if_drained(s, p, now);
 }
 
 static void become_ready(island *s, pod *p, int64_t now) {
+    route_changes(s);
     p->ready_ns = NEVER;
     p->is_ready = 1;
     s->n_starting--;
     s->n_ready++;
-    pod_schedule_rare(p);
+    schedule_rare(s, p);
     dispatch(s, now);
     touch(s, now);
     wake(s, now);
@@ -464,7 +491,7 @@ static void change_share(island *s, pod *p, int64_t now) {
         token_sched_reshare(&s->run->tokens[p->gpu], now);
     }
     launch(s, p, now);
-    pod_schedule_rare(p);
+    schedule_rare(s, p);
 }
 
 static void rare_pod_event(island *s, pod *p, event_kind kind, int64_t now) {
@@ -480,7 +507,7 @@ static void rare_pod_event(island *s, pod *p, event_kind kind, int64_t now) {
         return;
     default: /* a batch is due */
         launch(s, p, now);
-        pod_schedule(p);
+        schedule(s, p);
     }
 }
 
@@ -492,7 +519,7 @@ static inline void pod_event(island *s, pod *p, event_kind kind, int64_t now) {
     if (kind == EV_PREPARED) {
         p->prepared++;
         launch(s, p, now);
-        pod_schedule(p);
+        schedule(s, p);
         return;
     }
     rare_pod_event(s, p, kind, now);
@@ -601,6 +628,10 @@ typedef struct {
 /* The earliest event of a request or pod; of equal ones, the first pod's. */
 static event next_event(const island *s) {
     event e = {s->arrival, s->n_pods};
+    if (s->earliest.nodes) {
+        winner first = winner_tree_first(&s->earliest);
+        return first.key < e.key ? (event){first.key, first.leaf} : e;
+    }
     for (uint32_t i = 0; i < s->n_pods; i++)
         if (s->next[i] < e.key) e = (event){s->next[i], i};
     return e;
@@ -704,6 +735,7 @@ static int add_pod(island *s, pod *p) {
     s->next[s->n_pods] = *p->next;
     p->next = &s->next[s->n_pods];
     s->pods[s->n_pods++] = p;
+    lay_out_events(s);
     return 0;
 }
 
@@ -726,13 +758,14 @@ void island_start(island *s, const pol_pod *p, int64_t now) {
 
 /* The pod takes no more work; what it holds is left to it. */
 static void retire(island *s, pod *p, int64_t now) {
+    route_changes(s);
     if (p->is_ready)
         s->n_ready--;
     else
         s->n_starting--;
     p->is_draining = 1;
     p->ready_ns = NEVER;
-    pod_schedule_rare(p);
+    schedule_rare(s, p);
     wake(s, now);
 }
 
@@ -770,15 +803,17 @@ void island_kill(island *s, uint32_t id, int64_t now) {
 
 void island_resize(island *s, const pol_pod *to, int64_t now) {
     pod *p = find_pod(s, to->id);
+    route_changes(s);
     p->weight = to->weight;
     p->sm_next_pct = to->sm_pct;
     p->quota_next_pct = to->quota_pct;
     if (to->quota_pct != p->quota_pct || to->sm_pct != p->sm_pct || p->quota_ns != NEVER)
         p->quota_ns = (now / ENGINE_WINDOW_NS + 1) * ENGINE_WINDOW_NS;
-    pod_schedule_rare(p);
+    schedule_rare(s, p);
 }
 
 void island_route(island *s, const pol_action *a, int64_t now) {
+    route_changes(s);
     s->balance = a->balance;
     s->pod_limit = a->pod_limit;
     s->queue_limit = a->queue_limit;
@@ -834,6 +869,9 @@ void island_close(island *s) {
     for (uint32_t i = 0; i < s->n_pods; i++) pod_close(s->pods[i]);
     free(s->pods);
     free(s->next);
+    free(s->weights.turns);
+    free(s->weights.classes);
+    winner_tree_close(&s->earliest);
     free(s->queue.v);
     free(s->block);
     free(s->learning);

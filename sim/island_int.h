@@ -21,6 +21,7 @@
 #include "online_int.h"
 #include "pod_int.h"
 #include "process_int.h"
+#include "winner_tree_int.h"
 
 typedef struct { /* one bin of the timeline, as all islands add to it: integer sums commute */
     atomic_uint_least64_t arrivals, completed, violations, queued, pods_ready, pods_starting, capacity_mrps;
@@ -46,6 +47,30 @@ typedef struct run { /* what all islands of a run share */
     atomic_int out_of_memory;
 } run;
 
+enum { MANY_PODS = 8 }; /* above, no request looks at every pod */
+
+/* Smooth weighted round robin over many pods. Those of one weight rise alike, so that their order changes only when one
+ * of them is picked: each class is a ring in order, and a pick compares the classes' first. */
+typedef struct {
+    int64_t fixed; /* a pod's current weight is fixed + its class's rise */
+    uint32_t pod;  /* index */
+} weighted_turn;
+
+typedef struct {
+    int64_t rise;
+    uint32_t weight, first, n,
+        head; /* its turns are turns[first .. first + n), from first + head on, around */
+} weight_class;
+
+typedef struct {
+    weighted_turn *turns;
+    weight_class *classes;
+    size_t turns_cap, classes_cap;
+    uint32_t n_classes;
+    int64_t total;
+    int is_current; /* else the pods' own numbers count */
+} weighted_turns;
+
 typedef struct { /* a place that a stopped pod has freed */
     int64_t at_ns;
     uint32_t fn, pod;
@@ -66,6 +91,7 @@ typedef struct island {
     uint32_t n_pods;
     uint32_t n_ready, n_starting; /* draining pods are neither */
     int is_acting;                /* wants to act now: at act_ns, for act_cause */
+    winner_tree earliest;         /* of next, where pods are many and none can be retimed by others */
     pod **pods;                   /* by id */
     drawn_request *block; /* the next arrivals. Small at first: most functions of a large trace are rare */
     uint32_t block_at, block_n;
@@ -87,7 +113,8 @@ typedef struct island {
     request_queue queue;
     pol_balance balance;
     uint32_t pod_limit, queue_limit;
-    uint32_t turn;  /* round robin: id of the pod that was served last, + 1 */
+    uint32_t turn; /* round robin: id of the pod that was served last, + 1 */
+    weighted_turns weights;
     client *client; /* NULL: arrivals come from the source */
 
     trace_source *source;
@@ -153,6 +180,8 @@ void island_finish(island *s);
 
 /* Which pod gets a request: NULL if it must wait. (route.c) */
 pod *route_pick(island *s, uint64_t ordinal);
+/* To be called before pods that take work, or their weights or indices, change. */
+void route_changes(island *s);
 /* A kept connection to a ready pod, or NULL; whether a new one would meet a dead endpoint. */
 pod *route_reuse(island *s, int64_t now_ns);
 int route_is_dead(island *s, uint64_t ordinal, int64_t now_ns);

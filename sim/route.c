@@ -1,6 +1,8 @@
 /* route.c - which ready pod gets a request (pol_balance in policy.h). */
 #include "island_int.h"
 
+#include "grow_int.h"
+
 static int takes_work(const island *s, const pod *p) {
     return p->is_ready && !p->is_draining && (s->pod_limit == 0 || p->held < s->pod_limit);
 }
@@ -54,7 +56,107 @@ static pod *round_robin(island *s) {
     return next;
 }
 
+/* ---- weighted, many pods ---- */
+
+static int comes_first(const weighted_turn *a, const weighted_turn *b) {
+    return a->fixed > b->fixed || (a->fixed == b->fixed && a->pod < b->pod);
+}
+
+static weighted_turn *turn_at(const weighted_turns *w, const weight_class *c, uint32_t place) {
+    uint32_t at = c->head + place;
+    return &w->turns[c->first + (at < c->n ? at : at - c->n)];
+}
+
+/* The class of a weight. NULL: out of memory. */
+static weight_class *class_for(weighted_turns *w, uint32_t weight) {
+    for (uint32_t k = 0; k < w->n_classes; k++)
+        if (w->classes[k].weight == weight) return &w->classes[k];
+    weight_class *classes = grow_array(w->classes, w->n_classes, &w->classes_cap, sizeof *classes);
+    if (!classes) return NULL;
+    w->classes = classes;
+    classes[w->n_classes] = (weight_class){.weight = weight};
+    return &classes[w->n_classes++];
+}
+
+/* Puts a turn where it belongs among the class's first n. */
+static void place_turn(weighted_turns *w, const weight_class *c, uint32_t n, weighted_turn t) {
+    for (; n > 0 && comes_first(&t, turn_at(w, c, n - 1)); n--) *turn_at(w, c, n) = *turn_at(w, c, n - 1);
+    *turn_at(w, c, n) = t;
+}
+
+/* Classes and their sizes. 0, or -1: out of memory. */
+static int count_classes(island *s) {
+    weighted_turns *w = &s->weights;
+    w->n_classes = 0;
+    w->total = 0;
+    for (uint32_t i = 0; i < s->n_pods; i++) {
+        if (!takes_work(s, s->pods[i])) continue;
+        weight_class *c = class_for(w, s->pods[i]->weight);
+        if (!c) return -1;
+        c->n++;
+        w->total += c->weight;
+    }
+    for (uint32_t k = 1; k < w->n_classes; k++)
+        w->classes[k].first = w->classes[k - 1].first + w->classes[k - 1].n;
+    return 0;
+}
+
+/* From the pods' own numbers. 0, or -1: out of memory. */
+static int lay_out_turns(island *s) {
+    weighted_turns *w = &s->weights;
+    weighted_turn *turns = grow_array(w->turns, s->n_pods, &w->turns_cap, sizeof *turns);
+    if (!turns) return -1;
+    w->turns = turns;
+    if (count_classes(s)) return -1;
+    for (uint32_t k = 0; k < w->n_classes; k++) {
+        const weight_class *c = &w->classes[k];
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < s->n_pods; i++)
+            if (s->pods[i]->weight == c->weight && takes_work(s, s->pods[i]))
+                place_turn(w, c, n++, (weighted_turn){s->pods[i]->weighted, i});
+    }
+    w->is_current = 1;
+    return 0;
+}
+
+void route_changes(island *s) {
+    weighted_turns *w = &s->weights;
+    if (!w->is_current) return;
+    w->is_current = 0;
+    for (uint32_t k = 0; k < w->n_classes; k++) {
+        const weight_class *c = &w->classes[k];
+        for (uint32_t i = 0; i < c->n; i++) {
+            const weighted_turn *t = &w->turns[c->first + i];
+            s->pods[t->pod]->weighted = t->fixed + c->rise;
+        }
+    }
+}
+
+static pod *weighted_by_class(island *s) {
+    weighted_turns *w = &s->weights;
+    weight_class *best = NULL;
+    weighted_turn first = {0};
+    for (uint32_t k = 0; k < w->n_classes; k++) {
+        weight_class *c = &w->classes[k];
+        weighted_turn t = *turn_at(w, c, 0);
+        c->rise += c->weight;
+        t.fixed += c->rise;
+        if (best && !comes_first(&t, &first)) continue;
+        best = c;
+        first = t;
+    }
+    first.fixed -= best->rise + w->total;
+    best->head = best->head + 1 < best->n ? best->head + 1 : 0;
+    place_turn(w, best, best->n - 1, first);
+    return s->pods[first.pod];
+}
+
+/* ---- weighted ---- */
+
 static pod *weighted(island *s) {
+    if (s->n_ready > MANY_PODS && s->pod_limit == 0 && (s->weights.is_current || lay_out_turns(s) == 0))
+        return weighted_by_class(s);
+
     pod *best = NULL;
     int64_t total = 0;
     for (uint32_t i = 0; i < s->n_pods; i++) {

@@ -13,9 +13,13 @@ int winner_tree_open(winner_tree *t, size_t n) {
     while (t->leaves < n) t->leaves *= 2;
     t->nodes = malloc(2 * t->leaves * sizeof *t->nodes);
     if (!t->nodes) return -1;
-    for (uint32_t i = 0; i < t->leaves; i++) t->nodes[t->leaves + i] = (winner){NEVER, i};
-    for (uint32_t node = t->leaves - 1; node >= 1; node--) play(t, node);
+    winner_tree_fill(t, NULL, 0);
     return 0;
+}
+
+void winner_tree_fill(winner_tree *t, const event_key *keys, size_t n) {
+    for (uint32_t i = 0; i < t->leaves; i++) t->nodes[t->leaves + i] = (winner){i < n ? keys[i] : NEVER, i};
+    for (uint32_t node = t->leaves - 1; node >= 1; node--) play(t, node);
 }
 
 void winner_tree_close(winner_tree *t) {

@@ -23,7 +23,8 @@ typedef struct {
 } winner_tree;
 
 int winner_tree_open(winner_tree *t, size_t n); /* all keys NEVER. 0, or -1: out of memory */
-void winner_tree_close(winner_tree *t);
+void winner_tree_close(winner_tree *t);         /* a zero tree is fine */
+void winner_tree_fill(winner_tree *t, const event_key *keys, size_t n); /* n <= leaves; beyond: NEVER */
 void winner_tree_set(winner_tree *t, uint32_t i, event_key key);
 static inline winner winner_tree_first(const winner_tree *t) {
     return t->nodes[1];

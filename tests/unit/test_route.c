@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -165,6 +166,62 @@ static void weighted_is_smooth_and_proportional(void **state) {
     expect_turns(&b, 4, (int[]){1, 2, 1, 2});
 }
 
+/* Many pods: the classes pick what the definition picks, whatever happens in between. */
+enum { MANY = 3 * MANY_PODS };
+
+typedef struct {
+    island s;
+    pod pods[MANY];
+    pod *list[MANY];
+    int64_t current[MANY]; /* the definition's weights, by id */
+} crowd;
+
+static int takes_turns(const pod *p) {
+    return p->is_ready && !p->is_draining;
+}
+
+static int by_definition(crowd *c) {
+    int best = NONE;
+    int64_t total = 0;
+    for (int i = 0; i < MANY; i++) {
+        if (!takes_turns(&c->pods[i])) continue;
+        c->current[i] += c->pods[i].weight;
+        total += c->pods[i].weight;
+        if (best == NONE || c->current[i] > c->current[best]) best = i;
+    }
+    if (best != NONE) c->current[best] -= total;
+    return best;
+}
+
+static void many_weighted_pods_follow_the_definition(void **state) {
+    (void)state;
+    static const uint32_t weights[] = {1, 7, 7, 100, 350};
+    crowd c = {.s = {.balance = POL_WEIGHTED, .n_pods = MANY, .n_ready = MANY}};
+    uint64_t key = draw_key(11, 0, DRAW_POLICY), n = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        c.pods[i] = (pod){.id = i, .is_ready = 1, .workers = 4, .weight = weights[i % 5]};
+        c.list[i] = &c.pods[i];
+    }
+    c.s.pods = c.list;
+    for (uint64_t k = 0; k < 20000; k++) {
+        if (draw_bits(key, n++) % 50 == 0) { /* one gets another weight, stops or comes back */
+            pod *p = &c.pods[draw_bits(key, n++) % MANY];
+            route_changes(&c.s);
+            if (draw_bits(key, n++) % 2)
+                p->weight = weights[draw_bits(key, n++) % 5];
+            else {
+                p->is_ready = !p->is_ready;
+                c.s.n_ready += p->is_ready ? 1 : UINT32_MAX;
+            }
+        }
+        pod *found = route_pick(&c.s, k);
+        assert_int_equal(found ? (int)found->id : NONE, by_definition(&c));
+    }
+    assert_true(c.s.weights.is_current);
+    free(c.s.weights.turns);
+    free(c.s.weights.classes);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pull_takes_the_emptiest_with_a_free_worker),
@@ -176,6 +233,7 @@ int main(void) {
         cmocka_unit_test(two_choices_tie_to_the_lowest),
         cmocka_unit_test(first_free_fills_the_lowest),
         cmocka_unit_test(weighted_is_smooth_and_proportional),
+        cmocka_unit_test(many_weighted_pods_follow_the_definition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
