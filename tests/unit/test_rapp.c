@@ -340,8 +340,8 @@ static void write_dnns(const rapp_sample *s, double poison) {
         double size = 0.5 + 0.3 * d, wrong = d < UNSEEN ? 1 : poison;
         int i = 0;
         for (uint32_t batch = 1; batch <= 8; batch *= 2)
-            for (uint32_t sm = 5; sm <= 100; sm += 5)
-                for (uint32_t q = 20; q <= 100; q += 20, i++)
+            for (int k = 0; k < RAPP_PRIOR_SMS; k++)
+                for (uint32_t sm = rapp_prior_sm_pct[k], q = 20; q <= 100; q += 20, i++)
                     fprintf(f[0], "dnn%d,%u,%u,%u,%.9g\n", d, batch, sm, q,
                             size * law_ms(batch, sm, q) * (d >= UNSEEN || i % 7 == 3 ? poison : 1));
         fprintf(f[1], "dnn%d,1,%.9g,9,1,9", d, wrong * size);
