@@ -286,13 +286,16 @@ static double next_value(calib_json *j, const cJSON **item) {
     return 0;
 }
 
+/* Trees one after the other, children behind their parent in its own tree: no walk is longer than its tree. */
 static void load_nodes(rapp_trees *t, calib_json *j, const cJSON *array[4], int features) {
     const cJSON *at[4];
     for (int a = 0; a < 4; a++) at[a] = array[a]->child;
-    for (int i = 0; i < t->n_nodes && !j->failed; i++) {
+    for (int i = 0, tree = 0; i < t->n_nodes && !j->failed; i++) {
         rapp_tree_node *n = &t->nodes[i];
+        while (tree + 1 < t->n_trees && t->roots[tree + 1] <= i) tree++;
+        int end = tree + 1 < t->n_trees ? t->roots[tree + 1] : t->n_nodes;
         n->feature = next_int(j, &at[0], -1, features - 1);
-        int low = n->feature < 0 ? 0 : i + 1, high = n->feature < 0 ? 0 : t->n_nodes - 1;
+        int low = n->feature < 0 ? 0 : i + 1, high = n->feature < 0 ? 0 : end - 1;
         n->left = next_int(j, &at[1], low, high);
         n->right = next_int(j, &at[2], low, high);
         n->value = next_value(j, &at[3]);
@@ -316,7 +319,8 @@ void rapp_trees_load(rapp_trees *t, calib_json *j, const cJSON *from, int featur
     if (!t->nodes || !t->roots) calib_json_fail(j, "out of memory");
     if (j->failed) return;
     t->n_nodes = n, t->n_trees = n_roots;
-    load_nodes(t, j, array, features);
     const cJSON *root = roots->child;
-    for (int i = 0; i < n_roots && !j->failed; i++) t->roots[i] = next_int(j, &root, 0, n - 1);
+    for (int i = 0; i < n_roots && !j->failed; i++)
+        t->roots[i] = next_int(j, &root, i ? t->roots[i - 1] + 1 : 0, n - 1);
+    load_nodes(t, j, array, features);
 }

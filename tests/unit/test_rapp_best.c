@@ -114,6 +114,12 @@ static void hostile_trees_are_refused(void **state) {
                  "another length");
     trees_refuse("{\"feature\":[-1],\"left\":[0],\"right\":[0],\"value\":[\"1\"],\"roots\":[0]}",
                  "no number");
+    /* a tree that goes on in the next one, and roots that do not rise */
+    trees_refuse(
+        "{\"feature\":[0,-1,-1],\"left\":[1,0,0],\"right\":[2,0,0],\"value\":[1,1,1],\"roots\":[0,2]}",
+        "1 to 1");
+    trees_refuse("{\"feature\":[-1,-1],\"left\":[0,0],\"right\":[0,0],\"value\":[1,1],\"roots\":[1,0]}",
+                 "2 to 1");
     trees_refuse("{\"feature\":[-1],\"left\":[0],\"right\":[0],\"value\":[1]}", "roots");
 }
 
