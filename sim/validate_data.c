@@ -20,10 +20,13 @@ enum {
     RATE_MAX = 100000
 };
 
+enum { STAGE_S = 5 };
+
 typedef struct {
     char name[NAME_LEN];
     uint32_t *rate_rps;
     size_t n, capacity;
+    uint64_t requests; /* of all stages */
 } workload;
 
 typedef struct { /* what a validate_run points into */
@@ -99,6 +102,9 @@ static int read_stage(const calib_rows *r, workload_list *list) {
         snprintf(expected, sizeof expected, "%zu: a workload's stages in order", w->n);
         return calib_rows_fail(r, "stage", calib_rows_text(r, W_STAGE), expected);
     }
+    w->requests += (uint64_t)STAGE_S * rate;
+    if (w->requests > ROWS_MAX)
+        return calib_rows_fail(r, "rate_rps", calib_rows_text(r, W_RATE), "at most 10000000 requests in all");
     uint32_t *grown = grow(w->rate_rps, w->n, &w->capacity, sizeof *grown, STAGES_MAX);
     if (!grown) return fail_room(r);
     w->rate_rps = grown;
@@ -177,13 +183,21 @@ typedef struct {
     size_t n, capacity;
 } usage_list;
 
+/* No pod has more than all of a GPU: a simulation would refuse it and go on without. */
+static int check_most(const calib_rows *r, usage_column column, uint32_t sum, uint32_t pods) {
+    if (!pods || sum <= 100 * pods) return 0;
+    return calib_rows_fail(r, usage_columns[column], calib_rows_text(r, (int)column),
+                           "at most 100 for each pod");
+}
+
 static int read_usage_row(const calib_rows *r, usage_list *list) {
     usage u;
     const char *gpu;
     if (calib_rows_number(r, U_T, -1e7, 1e7, &u.t_s) || calib_rows_name(r, U_GPU, NAME_LEN, &gpu) ||
         calib_rows_uint(r, U_SM, 0, 1000000, &u.sm_pct) ||
         calib_rows_uint(r, U_QUOTA, 0, 1000000, &u.quota_pct) ||
-        calib_rows_uint(r, U_PODS, 0, 10000, &u.pods))
+        calib_rows_uint(r, U_PODS, 0, 10000, &u.pods) || check_most(r, U_SM, u.sm_pct, u.pods) ||
+        check_most(r, U_QUOTA, u.quota_pct, u.pods))
         return -1;
     snprintf(u.gpu, sizeof u.gpu, "%s", gpu);
     usage *grown = grow(list->items, list->n, &list->capacity, sizeof *grown, ROWS_MAX);
@@ -308,7 +322,7 @@ static int copy_rates(const calib_rows *r, recorded *x, const workload_list *lis
 
 static uint64_t requests_of(const validate_run *run) {
     uint64_t n = 0;
-    for (size_t i = 0; i < run->n_stages; i++) n += 5 * (uint64_t)run->rate_rps[i]; /* stages of 5 s */
+    for (size_t i = 0; i < run->n_stages; i++) n += (uint64_t)STAGE_S * run->rate_rps[i];
     return n;
 }
 

@@ -47,8 +47,10 @@ static int summarise(summary *out, const validate_trace *t) {
     return 0;
 }
 
+/* Less than a microsecond is as good as nothing, which has no logarithm. */
 static double log_error(double simulated, double recorded) {
-    return fabs(log(simulated / recorded));
+    static const double LEAST = 1e-3; /* ms; of spans, s */
+    return fabs(log(fmax(simulated, LEAST) / fmax(recorded, LEAST)));
 }
 
 static double distance(const summary *a, const summary *b) {
@@ -125,6 +127,14 @@ static size_t n_dimensions(const search *s) {
     return n;
 }
 
+/* Whether a run tells of this member's own numbers; those of another would only be shaken at random. */
+static int is_taught(const search *s, size_t member) {
+    const validate_entry *e = &s->p->entries[s->members[member]];
+    for (size_t i = 0; i < s->n_runs; i++)
+        if (strcmp(s->runs[i]->served_model, e->model) == 0) return 1;
+    return 0;
+}
+
 static void scale_dimension(search *s, size_t dimension, double factor) {
     for (int i = 0; i < VALIDATE_N_PARAMS; i++) {
         validate_scope scope = validate_param_infos[i].scope;
@@ -134,7 +144,8 @@ static void scale_dimension(search *s, size_t dimension, double factor) {
             continue;
         }
         for (size_t m = 0; m < s->n_members; m++)
-            if (scope == VALIDATE_SHARED || m == dimension) scale(&s->p->entries[s->members[m]], i, factor);
+            if (scope == VALIDATE_SHARED || (m == dimension && is_taught(s, m)))
+                scale(&s->p->entries[s->members[m]], i, factor);
         return;
     }
 }
@@ -240,10 +251,10 @@ static void close_search(search *s) {
     validate_params_close(s->p);
 }
 
-static void write_origin(validate_entry *e, const search *s) {
-    size_t n =
-        (size_t)snprintf(e->origin, sizeof e->origin, "hassim validate --fit, %u steps, distance %.3f, on",
-                         s->options->steps, s->distance);
+static void write_origin(validate_entry *e, const search *s, int taught) {
+    size_t n = (size_t)snprintf(e->origin, sizeof e->origin,
+                                "hassim validate --fit, %u steps, distance %.3f%s, on", s->options->steps,
+                                s->distance, taught ? "" : ", launch_ms as it was: no run of this model");
     for (size_t i = 0; i < s->n_runs && n < sizeof e->origin; i++)
         n += (size_t)snprintf(e->origin + n, sizeof e->origin - n, " %s", s->runs[i]->name);
 }
@@ -253,7 +264,7 @@ static void take(validate_params *p, const search *s) {
     const validate_entry *e = &s->p->entries[s->members[0]];
     for (size_t m = 0; s->distance >= 0 && m < s->n_members; m++) {
         p->entries[s->members[m]] = s->p->entries[s->members[m]];
-        write_origin(&p->entries[s->members[m]], s);
+        write_origin(&p->entries[s->members[m]], s, is_taught(s, m));
     }
     if (!s->options->progress) return;
     snprintf(line, sizeof line, "%s, %s: %zu runs, distance %.4f", e->system, e->input, s->n_runs,

@@ -149,19 +149,23 @@ static size_t sorted_errors(const validate_report *r, set s, size_t m, double *t
     return n;
 }
 
-/* An error within the replicates' spread counts as 0. */
+/* An error within the replicates' spread counts as just met. The four in five are counted: between two order statistics
+ * of a few runs a quantile is no count. */
 static void sum_up_goal(validate_goal *g, const validate_report *r, size_t target, double *errors) {
+    size_t within_twice = 0;
     *g = (validate_goal){.metric = targets[target].metric, .limit = targets[target].limit};
     for (size_t i = 0; i < r->n_rows; i++) {
         const validate_row *row = &r->rows[i];
         if (!judges(target, row, r->mode)) continue;
         validate_verdict v = row->verdict[g->metric];
-        errors[g->judged++] = v == VALIDATE_WITHIN_SPREAD ? 0 : fabs(row->error[g->metric].value);
+        double size = v == VALIDATE_WITHIN_SPREAD ? g->limit : fabs(row->error[g->metric].value);
+        errors[g->judged++] = size;
         g->met += v != VALIDATE_MISSED;
+        within_twice += size <= 2 * g->limit;
     }
     qsort(errors, g->judged, sizeof *errors, validate_int_by_value);
-    g->is_met = validate_int_quantile(errors, g->judged, 0.5) <= g->limit &&
-                validate_int_quantile(errors, g->judged, 0.8) <= 2 * g->limit;
+    g->is_met =
+        validate_int_quantile(errors, g->judged, 0.5) <= g->limit && 5 * within_twice >= 4 * g->judged;
 }
 
 static void sum_up_set(validate_summary *out, const validate_report *r, set s, double *errors) {

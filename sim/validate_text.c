@@ -200,11 +200,14 @@ static void print_notes(const validate_report *r, FILE *out) {
 void validate_report_text(const validate_report *r, FILE *out) {
     size_t simulated = 0;
     for (size_t i = 0; i < r->n_rows; i++) simulated += (size_t)r->rows[i].simulated;
-    fprintf(out, "%s: %zu of %zu runs simulated, %u seed%s each%s\n",
+    fprintf(out, "%s: %zu of %zu runs simulated, %u seed%s each\n",
             r->mode == VALIDATE_POLICY ? "Policies decide (policy)" : "Recorded allocation (replay)",
-            simulated, r->n_rows, r->n_seeds, r->n_seeds == 1 ? "" : "s",
-            r->cross_validated ? ", by numbers fitted to the other runs" : "");
+            simulated, r->n_rows, r->n_seeds, r->n_seeds == 1 ? "" : "s");
     if (simulated) {
+        fputs(r->cross_validated
+                  ? "Each run by numbers fitted to the others\n"
+                  : "By numbers that may have been fitted to these very runs: --cv leaves each out\n",
+              out);
         fprintf(out, "Errors: simulated against real; ± is half of the 95 %% interval (bootstrap of blocks "
                      "of requests, "
                      "and of seeds)\n");

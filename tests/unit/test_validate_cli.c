@@ -72,6 +72,38 @@ static void runs_that_cannot_be_simulated_are_listed(void **state) {
     validate_sample_close(&s);
 }
 
+/* The shipped numbers know the run that is left out: a fit that begins there is no cross-validation. */
+static void cross_validation_does_not_begin_at_what_was_fitted(void **state) {
+    (void)state;
+    char path[4096], err[512], *by_default, *from_start, *from_fitted;
+    validate_sample s;
+    validate_sample_open(&s);
+    validate_sample_write(&s, "runs.csv",
+                          VALIDATE_SAMPLE_RUNS "one,has,resnet,resnet50,A,4,1,9.5,yes,clean\n"
+                                               "two,has,resnet,resnet50,A,4,1,9.5,yes,clean\n");
+    validate_sample_write(&s, "two/requests.csv",
+                          VALIDATE_SAMPLE_REQUESTS "0,80,200\n1,90,200\n2,80,200\n3,95,200\n");
+    validate_sample_write(&s, "one/requests.csv",
+                          VALIDATE_SAMPLE_REQUESTS "0,80,200\n1,90,200\n2,80,200\n3,95,200\n");
+    validate_sample_write(&s, "one/usage.csv", VALIDATE_SAMPLE_USAGE "-10,g,30,50,1\n");
+    validate_sample_write(&s, "two/usage.csv", VALIDATE_SAMPLE_USAGE "-10,g,30,60,1\n");
+    const char *words[] = {s.dir, "--cv", "--steps", "1", "--seeds", "1", "--json", "--params", path};
+    assert_int_equal(call(&by_default, words, 7), CLI_OK);
+    assert_int_equal(cli_find_shipped("experiments/testbed_start.json", path, sizeof path, err, sizeof err),
+                     0);
+    assert_int_equal(call(&from_start, words, 9), CLI_OK);
+    assert_int_equal(cli_find_shipped("experiments/testbed.json", path, sizeof path, err, sizeof err), 0);
+    assert_int_equal(call(&from_fitted, words, 9), CLI_OK);
+    assert_string_equal(by_default, from_start);
+    assert_string_not_equal(by_default, from_fitted);
+    free(by_default);
+    free(from_start);
+    free(from_fitted);
+    snprintf(path, sizeof path, "%s/two/usage.csv", s.dir);
+    remove(path);
+    validate_sample_close(&s);
+}
+
 /* Both modes, twice: the same to the byte */
 static void public_runs_are_simulated(void **state) {
     (void)state;
@@ -118,6 +150,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_help_and_refuses),
         cmocka_unit_test(runs_that_cannot_be_simulated_are_listed),
+        cmocka_unit_test(cross_validation_does_not_begin_at_what_was_fitted),
         cmocka_unit_test(public_runs_are_simulated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,6 +157,13 @@ static void refuses_faults(void **state) {
          "four/requests.csv: found No such file"},
         {"workloads.csv", VALIDATE_SAMPLE_WORKLOADS "A,1,2\n",
          "workloads.csv:2: stage: found \"1\", expected 0: a workload's stages in order"},
+        {"workloads.csv",
+         VALIDATE_SAMPLE_WORKLOADS "A,0,100000\nA,1,100000\nA,2,100000\nA,3,100000\nA,4,100000\n"
+                                   "A,5,100000\nA,6,100000\nA,7,100000\nA,8,100000\nA,9,100000\n"
+                                   "A,10,100000\nA,11,100000\nA,12,100000\nA,13,100000\nA,14,100000\n"
+                                   "A,15,100000\nA,16,100000\nA,17,100000\nA,18,100000\nA,19,100000\n"
+                                   "A,20,1\n",
+         "workloads.csv:22: rate_rps: found \"1\", expected at most 10000000 requests"},
         {"workloads.csv", VALIDATE_SAMPLE_WORKLOADS "A,0,0\n", "workloads.csv:2: rate_rps: found \"0\""},
         {"workloads.csv", VALIDATE_SAMPLE_WORKLOADS "A,0,1.5\n", "workloads.csv:2: rate_rps: found \"1.5\""},
         {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS, "requests.csv:1: file: found \"no rows\""},
@@ -165,6 +172,9 @@ static void refuses_faults(void **state) {
         {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1,ok\n", ":2: status: found \"ok\""},
         {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1\n", ":2: row: found \"0\""},
         {"one/usage.csv", "t,gpu\n", "usage.csv:1: header: found \"t\", expected t_s"},
+        {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,201,20,2\n",
+         ":2: sm_pct: found \"201\", expected at most 100 for each pod"},
+        {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,30,101,1\n", ":2: quota_pct: found \"101\""},
         {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,30,20,-1\n", ":2: pods: found \"-1\""},
         {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,30,1e9,1\n", ":2: quota_pct: found \"1e9\""},
         {"one/usage.csv", VALIDATE_SAMPLE_USAGE "inf,a,30,20,1\n", ":2: t_s: found \"inf\""},
