@@ -887,9 +887,9 @@ static int has_place(const job *j, const pol_gpu *g) {
     return g->memory_free_mib >= j->spec->memory_mib && g->n_pods < g->pods_max;
 }
 
-static double occupancy(const job *j, const pol_gpu *g) {
-    uint32_t whole = g->occupancy / 10000;
-    return choice(j->ctx, OCCUPANCY) == INTEGER ? (double)whole : (double)g->occupancy / 10000.0;
+/* In ten thousandths of a GPU, as the bookkeeping has it. */
+static int64_t occupancy(const pol_gpu *g, int is_integer) {
+    return is_integer ? g->occupancy / 10000 * 10000 : g->occupancy;
 }
 
 /* The artifact's SM for a row that nobody has. */
@@ -936,9 +936,9 @@ static spot spot_on(job *j, uint32_t gpu, double gap) {
     return best;
 }
 
-typedef struct {  /* which GPUs in use to consider */
-    double below; /* occupancy */
-    double after; /* occupancy and index of the last one that was taken; -1: none */
+typedef struct {   /* which GPUs in use to consider */
+    double below;  /* occupancy, of a GPU */
+    int64_t after; /* occupancy and index of the last one that was taken; -1: none */
     int64_t after_gpu;
     int any; /* 0: the spot must cover the gap, efficiently; 1: whatever there is */
 } search;
@@ -953,14 +953,16 @@ static int is_acceptable(job *j, const spot *at, double gap, int any) {
 /* The least occupied GPU in use that has an acceptable spot; one pass over those in use. */
 static spot find_used(job *j, const search *how, double gap) {
     spot best = {0};
-    double best_key = how->below;
+    int is_integer = choice(j->ctx, OCCUPANCY) == INTEGER;
+    int64_t best_key = INT64_MAX;
     for (size_t i = 0; i < j->ctx->used.n; i++) {
         uint32_t gpu = j->ctx->used.list[i];
         const pol_gpu *g = &j->view->gpus[gpu];
         if (g->n_pods == 0 || !has_place(j, g)) continue;
-        double key = occupancy(j, g);
+        int64_t key = occupancy(g, is_integer);
         if (key >= best_key || key < how->after || (key == how->after && (int64_t)gpu <= how->after_gpu))
             continue;
+        if ((double)key / 10000.0 >= how->below) continue;
         spot at = spot_on(j, gpu, gap);
         if (!is_acceptable(j, &at, gap, how->any)) continue;
         best = at;
@@ -993,7 +995,7 @@ static double start_on_used(job *j, double gap, double below, int any, const cha
     for (int n = 0; gap > 0 && n < STARTS_PER_DECISION; n++) {
         spot at = find_used(j, &how, gap);
         if (at.cap <= 0) break;
-        how.after = occupancy(j, &j->view->gpus[at.gpu]);
+        how.after = occupancy(&j->view->gpus[at.gpu], choice(j->ctx, OCCUPANCY) == INTEGER);
         how.after_gpu = at.gpu;
         if (start(j, &at, reason)) gap -= at.cap;
     }
