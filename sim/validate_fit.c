@@ -97,9 +97,10 @@ typedef struct {
     uint64_t key;
 } search;
 
-static double total(const search *s) {
-    double sum = 0;
-    for (size_t i = 0; i < s->n_runs; i++) {
+/* The mean over the runs; where it would exceed the bound, something above it. */
+static double total(const search *s, double bound) {
+    double sum = 0, most = bound * (double)s->n_runs;
+    for (size_t i = 0; i < s->n_runs && sum <= most; i++) {
         double d = validate_distance(s->runs[i], s->device, s->p, s->options->seeds);
         if (d < 0) return -1;
         sum += d / (1 + d);
@@ -161,12 +162,12 @@ static void copy_entries(validate_params *to, const validate_params *from) {
 
 /* From where the numbers are, with factors that shrink from e^width; draws from number `first` on. kept: scratch. */
 static double descend(search *s, validate_params *kept, uint64_t first, unsigned steps, double width) {
-    double shrink = exp(log(0.1) / steps), best = total(s);
+    double shrink = exp(log(0.1) / steps), best = total(s, HUGE_VAL);
     for (unsigned step = 0; best >= 0 && step < steps; step++, width *= shrink) {
         copy_entries(kept, s->p);
         for (unsigned k = 0; k <= step % 3; k++)
             change(s, draw_bits(s->key, first + 3 * (uint64_t)step + k), width);
-        double d = total(s);
+        double d = total(s, best);
         if (d >= 0 && d < best)
             best = d;
         else

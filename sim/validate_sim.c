@@ -10,7 +10,7 @@
 #include "validate_replay_int.h"
 
 static const double NS = 1e9;
-static const int64_t SECOND_NS = 1000000000, MS_NS = 1000000;
+static const int64_t SECOND_NS = 1000000000;
 
 enum { STAGE_S = 5, THREADS_PER_RPS = 2, WARMUP_RPS = 5, REPLAY_LEAD_S = 60 };
 static const int64_t LATE_NS = 250000; /* a sleep of 1/c lasts so much longer (median of the recordings) */
@@ -19,6 +19,7 @@ static const int64_t TURNAROUND_NS =
 static const int64_t WARMUP_LEAD_NS =
     6000000000; /* the warm-up begins so long before the load (has-5-resnet: between
                                                      the ticks that see it, spec 5.5) */
+static const int64_t LAST_ANSWER_NS = 200000000; /* of the warm-up, about so long after its last request */
 static const int64_t SLO_NS = 250000000;
 enum { ROWS = 48, GPUS_MAX = 2, BREAKER_S = 120 };
 
@@ -61,7 +62,7 @@ static int set_load(scene *s) {
     s->stages[0] = (client_stage){.rate_rps = WARMUP_RPS};
     for (size_t i = 0; i < n; i++)
         s->stages[i + 1] = (client_stage){.rate_rps = s->run->rate_rps[i], .pause_ns = TURNAROUND_NS};
-    s->stages[1].pause_ns = WARMUP_LEAD_NS - stage_length_ns(WARMUP_RPS) - 200 * MS_NS;
+    s->stages[1].pause_ns = WARMUP_LEAD_NS - stage_length_ns(WARMUP_RPS) - LAST_ANSWER_NS;
     s->client = (client_spec){.stages = s->stages,
                               .n_stages = n + 1,
                               .stage_s = STAGE_S,

@@ -135,9 +135,7 @@ static void print_goals(const validate_report *r, FILE *out) {
                     g->judged);
         }
         if (s->trajectories)
-            fprintf(out,
-                    "  %-10sallocation the same in 90 %% of ticks: %zu of %zu runs of HAS-GPU (most are by "
-                    "older builds of it)\n",
+            fprintf(out, "  %-10sallocation the same in 90 %% of ticks: %zu of %zu runs of HAS-GPU\n",
                     s->name, s->trajectories_met, s->trajectories);
     }
 }
