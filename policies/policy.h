@@ -203,7 +203,7 @@ typedef struct {
                        uint32_t *flags, int64_t *tick_ns, char err[POL_ERR_LEN]);
     int (*observe)(pol_ctx *ctx, const pol_obs *obs, int64_t *next_ns); /* 1: wants to act */
     void (*act)(pol_ctx *ctx, uint32_t fn, const pol_view *view);
-    void (*close)(pol_ctx *ctx); /* NULL is fine */
+    void (*close)(pol_ctx *ctx); /* is called with NULL, too, and then does nothing */
 } pol_ops;
 
 /* A policy of your own, in a shared object: the one symbol that `hassim run --plugin FILE` looks up. Asked once;

@@ -163,8 +163,7 @@ static int simulate(void *arg, validate_trace *out, const validate_run *run, val
 }
 
 static const char *why(void *arg, const validate_run *run, validate_mode mode) {
-    (void)mode;
-    return validate_params_why(((const scene *)arg)->params, run->name);
+    return validate_params_why(((const scene *)arg)->params, run->name, mode);
 }
 
 /* After the table, or, beside JSON, on stderr. */
@@ -281,7 +280,8 @@ static int validate(const validate_args *a) {
     scene s = {.cv = NULL};
     int code = CLI_USAGE;
     if (!validate_open(&s.data, a->dir, err) && !validate_params_open(&s.params, a->params, err) &&
-        !open_start(a, &s.start, err) && !open_device(&s.device, err) && !make_folder(a->figures, err))
+        !open_start(a, &s.start, err) && !open_device(&s.device, err) && !make_folder(a->figures, err) &&
+        !(a->fit && validate_params_save_check(a->fit, err)))
         code = a->fit ? fit(a, &s, err) : report(a, &s, err);
     if (code != CLI_OK && *err) cli_complain("hassim validate", "%s", err);
     validate_cv_free(s.cv);

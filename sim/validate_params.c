@@ -1,5 +1,6 @@
 #include "validate_params.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +104,18 @@ static void read_systems(validate_params *p, calib_json *j, const cJSON *systems
     }
 }
 
+/* "Replay: ... Policy: ...": what concerns one mode only; a text without such words concerns both. */
+static void split_note(validate_note *n) {
+    static const char replay[] = "Replay: ", policy[] = "Policy: ";
+    const char *at = strstr(n->why, policy);
+    int is_general = !at && strncmp(n->why, replay, strlen(replay)) != 0;
+    size_t skip = strncmp(n->why, replay, strlen(replay)) == 0 ? strlen(replay) : 0;
+    size_t end = at ? (size_t)(at - n->why) : strlen(n->why);
+    while (end > skip && n->why[end - 1] == ' ') end--;
+    snprintf(n->replay, sizeof n->replay, "%.*s", (int)(end - skip), n->why + skip);
+    snprintf(n->policy, sizeof n->policy, "%s", is_general ? n->why : at ? at + strlen(policy) : "");
+}
+
 static void read_notes(validate_params *p, calib_json *j, const cJSON *notes) {
     for (const cJSON *n = notes ? notes->child : NULL; n && !j->failed; n = n->next) {
         validate_note *v = realloc(p->notes, (p->n_notes + 1) * sizeof *v);
@@ -117,6 +130,7 @@ static void read_notes(validate_params *p, calib_json *j, const cJSON *notes) {
         calib_json_leave(j, mark);
         snprintf(v[p->n_notes].run, sizeof v->run, "%s", n->string);
         read_text(j, notes, n->string, v[p->n_notes].why, sizeof v->why);
+        split_note(&v[p->n_notes]);
         p->n_notes++;
     }
 }
@@ -201,6 +215,19 @@ static int write_whole(const char *path, const char *text) {
     return rc;
 }
 
+int validate_params_save_check(const char *path, char err[VALIDATE_ERR_LEN]) {
+    char temporary[4096];
+    int n = snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    FILE *f = n < (int)sizeof temporary ? fopen(temporary, "w") : NULL;
+    if (!f) {
+        snprintf(err, VALIDATE_ERR_LEN, "%.200s: cannot be written: %s", path, strerror(errno));
+        return -1;
+    }
+    fclose(f);
+    remove(temporary);
+    return 0;
+}
+
 int validate_params_save(const validate_params *p, const char *path, char err[VALIDATE_ERR_LEN]) {
     char temporary[4096];
     int rc = -1, n = snprintf(temporary, sizeof temporary, "%s.tmp", path);
@@ -252,8 +279,10 @@ validate_entry *validate_params_find(const validate_params *p, const char *syste
     return NULL;
 }
 
-const char *validate_params_why(const validate_params *p, const char *run) {
-    for (size_t i = 0; i < p->n_notes; i++)
-        if (strcmp(p->notes[i].run, run) == 0) return p->notes[i].why;
+const char *validate_params_why(const validate_params *p, const char *run, validate_mode mode) {
+    for (size_t i = 0; i < p->n_notes; i++) {
+        const char *why = mode == VALIDATE_REPLAY ? p->notes[i].replay : p->notes[i].policy;
+        if (strcmp(p->notes[i].run, run) == 0) return *why ? why : NULL;
+    }
     return NULL;
 }

@@ -1,7 +1,8 @@
 /* validate_params.h - how the testbed served its models: parameters per system and model, in one file.
  *
  * The file (experiments/testbed.json, "hassim-testbed-1") holds for each system (has, fast-gshare, kserve) and served
- * model the numbers below, where they come from, and for runs that are missed the reason, if it is known. They are
+ * model the numbers below, where they come from, and for runs that are missed the reason, if it is known ("notes": a
+ * text for both modes, or "Replay: ... Policy: ..." for each). They are
  * fitted per system and model, never per run, and most of them once for all models of a system that take the same kind
  * of input: what decodes an image does not know which network it is for (validate_fit.h).
  *
@@ -62,6 +63,7 @@ typedef struct {
 
 typedef struct {
     char run[128], why[1024];
+    char replay[1024], policy[1024]; /* its parts, by mode; "": none */
 } validate_note;
 
 typedef struct validate_params {
@@ -74,11 +76,13 @@ typedef struct validate_params {
 /* path NULL: the shipped file. *out is NULL on error. */
 int validate_params_open(validate_params **out, const char *path, char err[VALIDATE_ERR_LEN]);
 int validate_params_save(const validate_params *p, const char *path, char err[VALIDATE_ERR_LEN]);
+int validate_params_save_check(const char *path,
+                               char err[VALIDATE_ERR_LEN]);      /* could it be? Before long work */
 validate_params *validate_params_copy(const validate_params *p); /* NULL: out of memory */
 void validate_params_close(validate_params *p);                  /* NULL is fine */
 
 validate_entry *validate_params_find(const validate_params *p, const char *system,
-                                     const char *model);                    /* or NULL */
-const char *validate_params_why(const validate_params *p, const char *run); /* or NULL */
+                                     const char *model);                                        /* or NULL */
+const char *validate_params_why(const validate_params *p, const char *run, validate_mode mode); /* or NULL */
 
 #endif

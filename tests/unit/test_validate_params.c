@@ -55,8 +55,7 @@ static void expect_equal(const validate_params *a, const validate_params *b) {
                 fail_msg("%s.%s.%s: %.17g, saved and read %.17g", x->system, x->model,
                          validate_param_infos[k].key, x->v[k], y->v[k]);
     }
-    for (size_t i = 0; i < a->n_notes; i++)
-        assert_string_equal(validate_params_why(b, a->notes[i].run), a->notes[i].why);
+    for (size_t i = 0; i < a->n_notes; i++) assert_string_equal(b->notes[i].why, a->notes[i].why);
 }
 
 static validate_params *save_and_read(const place *at, const validate_params *p) {
@@ -118,7 +117,7 @@ static void a_copy_is_its_own(void **state) {
     q->entries[0].v[0] += 1;
     assert_true(p->entries[0].v[0] != q->entries[0].v[0]);
     assert_null(validate_params_find(p, "has", "no-such-model"));
-    assert_null(validate_params_why(p, "no-such-run"));
+    assert_null(validate_params_why(p, "no-such-run", VALIDATE_REPLAY));
     validate_params_close(p);
     validate_params_close(q);
     validate_params_close(NULL);
@@ -236,11 +235,36 @@ static void long_texts_are_refused_not_cut(void **state) {
     place_close(&at);
 }
 
+static void a_note_speaks_of_its_mode(void **state) {
+    (void)state;
+    place at;
+    char err[VALIDATE_ERR_LEN];
+    validate_params *p;
+    place_open(&at);
+    FILE *f = fopen(at.path, "wb");
+    assert_non_null(f);
+    fputs(HEAD
+          "\"systems\": {}, \"notes\": {\"both\": \"Days differ.\", \"one\": \"Policy: an older build\", "
+          "\"two\": \"Replay: short tail. Policy: no phase.\"}}",
+          f);
+    fclose(f);
+    if (validate_params_open(&p, at.path, err)) fail_msg("%s", err);
+    assert_string_equal(validate_params_why(p, "both", VALIDATE_REPLAY), "Days differ.");
+    assert_string_equal(validate_params_why(p, "both", VALIDATE_POLICY), "Days differ.");
+    assert_null(validate_params_why(p, "one", VALIDATE_REPLAY));
+    assert_string_equal(validate_params_why(p, "one", VALIDATE_POLICY), "an older build");
+    assert_string_equal(validate_params_why(p, "two", VALIDATE_REPLAY), "short tail.");
+    assert_string_equal(validate_params_why(p, "two", VALIDATE_POLICY), "no phase.");
+    validate_params_close(p);
+    place_close(&at);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_saved_is_read),
         cmocka_unit_test(ends_of_ranges_and_whole_numbers_survive),
         cmocka_unit_test(a_copy_is_its_own),
+        cmocka_unit_test(a_note_speaks_of_its_mode),
         cmocka_unit_test(what_cannot_be_written_is_not_there),
         cmocka_unit_test(hostile_files_are_refused),
         cmocka_unit_test(numbers_out_of_range_are_named),
