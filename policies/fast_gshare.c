@@ -32,8 +32,9 @@
  * thresholds chosen by the recorded numbers of pods. Of eight recorded runs it ends up with as many (bert 30 %
  * x 30 %: 4, bert 30 x 20: 5, mobilenet 30 x 30 stress: 7), one less (three runs), or more (convnext 30 x 50 stress
  * 7 for 5, bert 50 x 50 stress 6 for 3); pods come within seconds of those recorded in the first minutes. Not
- * reproduced: pods requested beyond what memory holds (they were listed, not running; here none is started), the
- * endpoint of a killed pod that stays in the gateway, the commented-out law of the published stub.
+ * reproduced: pods requested beyond what memory holds (they were listed, not running; here none is started) and
+ * the law that the published stub holds in comments. Endpoints of killed pods that stay in the gateway are the
+ * cluster's (config: cluster.linger_s).
  */
 #include <math.h>
 #include <stdio.h>

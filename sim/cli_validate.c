@@ -235,12 +235,6 @@ static void print_line(void *arg, const char *line) {
     fprintf((FILE *)arg, "%s\n", line);
 }
 
-static int is_asked_for(const validate_args *a, const validate_run *r) {
-    for (size_t i = 0; i < a->n_only; i++)
-        if (strcmp(a->only[i], r->name) == 0) return 1;
-    return a->n_only == 0;
-}
-
 static int fit(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) {
     const validate_fit_options how = {.steps = a->steps,
                                       .seeds = FIT_SEEDS,
@@ -253,7 +247,8 @@ static int fit(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) {
         snprintf(err, VALIDATE_ERR_LEN, "out of memory");
         return CLI_FAILED;
     }
-    for (size_t i = 0; i < n; i++) use[i] = (unsigned char)is_asked_for(a, validate_run_at(s->data, i));
+    for (size_t i = 0; i < n; i++)
+        use[i] = (unsigned char)validate_is_among(validate_run_at(s->data, i), a->only, a->n_only);
     int rc = validate_fit(s->params, s->data, use, s->device, &how, err) ||
              validate_params_save(s->params, a->fit, err);
     free(use);

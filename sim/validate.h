@@ -66,6 +66,8 @@ void validate_close(validate_data *d);
 size_t validate_n_runs(const validate_data *d);
 const validate_run *validate_run_at(const validate_data *d, size_t i);
 int validate_has_tag(const validate_run *r, const char *tag);
+/* Whether the run is one of these names; of none given, every run is. */
+int validate_is_among(const validate_run *r, const char *const *only, size_t n_only);
 
 void validate_trace_free(validate_trace *t); /* frees what it points to */
 

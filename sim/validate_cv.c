@@ -27,12 +27,6 @@ typedef struct {
     validate_fit_options options; /* of one fold */
 } job;
 
-static int is_wanted(const char *const *only, size_t n_only, const char *name) {
-    for (size_t i = 0; i < n_only; i++)
-        if (strcmp(only[i], name) == 0) return 1;
-    return n_only == 0;
-}
-
 static int is_of_use(const job *j, const validate_run *left_out, const validate_run *r) {
     return r != left_out && validate_fit_concerns(j->start, left_out, r);
 }
@@ -69,7 +63,7 @@ static int open_folds(validate_cv *cv, const validate_data *data, const char *co
     if (!cv->folds) return -1;
     for (size_t i = 0; i < n; i++) {
         const validate_run *run = validate_run_at(data, i);
-        if (is_wanted(only, n_only, run->name) && !validate_has_tag(run, "runaway"))
+        if (validate_is_among(run, only, n_only) && !validate_has_tag(run, "runaway"))
             cv->folds[cv->n++].run = run;
     }
     return 0;

@@ -434,6 +434,12 @@ int validate_has_tag(const validate_run *r, const char *tag) {
     return 0;
 }
 
+int validate_is_among(const validate_run *r, const char *const *only, size_t n_only) {
+    for (size_t i = 0; i < n_only; i++)
+        if (strcmp(only[i], r->name) == 0) return 1;
+    return n_only == 0;
+}
+
 void validate_trace_free(validate_trace *t) {
     free(t->requests);
     free(t->shares);

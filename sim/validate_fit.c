@@ -7,6 +7,7 @@
 
 #include "draw.h"
 #include "thread_pool_int.h"
+#include "validate_report_int.h"
 #include "validate_sim.h"
 
 /* ---- how far a simulation is from the recording ---- */
@@ -17,11 +18,6 @@ typedef struct {
     double quantile_ms[N_QUANTILES];
     double mean_ms, violation, span_s;
 } summary;
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static int summarise(summary *out, const validate_trace *t) {
     double *ms = malloc((t->n_requests + 1) * sizeof *ms), end_s = 0, sum = 0;
@@ -35,7 +31,7 @@ static int summarise(summary *out, const validate_trace *t) {
         ms[n++] = r->latency_ms;
         sum += r->latency_ms;
     }
-    qsort(ms, n, sizeof *ms, by_value);
+    qsort(ms, n, sizeof *ms, validate_int_by_value);
     for (int k = 0; k < N_QUANTILES; k++) {
         double part = k + 1 < N_QUANTILES ? 0.05 * (k + 1) : 0.99;
         out->quantile_ms[k] = n ? ms[(size_t)(part * (double)n)] : 1e9;

@@ -16,12 +16,6 @@ typedef struct {
     validate_values *real;            /* of every run of the data */
 } job;
 
-static int is_wanted(const validate_plan *plan, const char *name) {
-    for (size_t i = 0; i < plan->n_only; i++)
-        if (strcmp(plan->only[i], name) == 0) return 1;
-    return plan->n_only == 0;
-}
-
 static int check_names(const validate_data *d, const validate_plan *plan, char *err) {
     for (size_t i = 0; i < plan->n_only; i++) {
         size_t k = 0;
@@ -81,7 +75,7 @@ static int open_rows(job *j, const validate_data *d) {
     for (size_t i = 0; i < n; i++)
         if (validate_measure(&j->real[i], &validate_run_at(d, i)->real)) return -1;
     for (size_t i = 0; i < n; i++) {
-        if (!is_wanted(j->plan, validate_run_at(d, i)->name)) continue;
+        if (!validate_is_among(validate_run_at(d, i), j->plan->only, j->plan->n_only)) continue;
         validate_row *row = &r->rows[r->n_rows++];
         row->run = validate_run_at(d, i);
         row->real = j->real[i];
