@@ -85,6 +85,12 @@ static const config_key keys[] = {
      "multiplies the rate"},
     {"functions[].trace.offset_s", CONFIG_NUMBER, 0, YEAR_S, NULL, "0", "s", "format!=synthetic",
      "skips the file's beginning"},
+    {"functions[].trace.work", CONFIG_CHOICE, 0, 0, "sizes|equal", "\"sizes\"", "", "format!=synthetic",
+     "sizes: where the trace has them (tokens, say), larger requests take the GPU longer; equal: all as "
+     "long"},
+    {"functions[].trace.calibrated_size", CONFIG_NUMBER, 1e-3, 1e12, NULL,
+     "(the mean of the function in the trace)", "", "work=sizes",
+     "the size of a request that takes as long as the calibration says"},
     {"functions[].trace.shape", CONFIG_CHOICE, 0, 0, "steady|even|diurnal|bursty|rare", "\"steady\"", "",
      "format=synthetic", "the rate over time: Poisson, evenly spaced, a daily wave, bursts, rare sessions"},
     {"functions[].trace.mean_rps", CONFIG_NUMBER, 1e-9, 1e7, NULL, "", "requests/s", "format=synthetic",

@@ -16,6 +16,13 @@
  * time. After duration_ns nothing arrives and the rest is drained for at most drain_ns. Conservation, checked
  * always: arrivals = completed + dropped + lost + in flight at the end, for every function.
  *
+ * Work. Where a trace gives sizes, each request has a work w (trace.h), of which 1 is the request that was calibrated. A
+ * batch of n takes the time of a calibrated batch of n, G and f alike, times the mean of its requests' works: so a
+ * batch's GPU time is the sum of its requests' parts, whoever they are batched with, and none pays for another's
+ * padding. Overhead outside the GPU, SLOs, and what policies and predictors know do not depend on it; an online
+ * predictor sees the times that come of it. A timeline's capacity is for requests of the trace's mean work. Without
+ * sizes nothing changes, to the bit.
+ *
  * Ownership: everything in engine_setup belongs to the caller and must outlive the run. The result belongs to
  * the caller: engine_result_free. Errors: -1 and one line in err.
  */

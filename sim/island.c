@@ -155,6 +155,11 @@ static uint64_t capacity_mrps(const island *s, const pod *p) {
     double g = p->gpu_ns[batch], per_batch_ns = g > p->launch_ns ? g : p->launch_ns;
     if (setup->runtime == ENGINE_METERED) per_batch_ns = g * 100 / p->quota_pct;
     double batch_ms = predictor_latency_ms(&alone, &dnn, batch, p->sm_pct, p->quota_pct);
+    if (s->has_work) {
+        double work = trace_mean_work(&s->spec->trace);
+        per_batch_ns *= work;
+        batch_ms *= work;
+    }
     double by_gpu = 1e12 * batch / per_batch_ns;
     double by_workers = 1e6 * p->workers / (s->spec->overhead_ms.mean + batch_ms);
     return (uint64_t)((by_gpu < by_workers ? by_gpu : by_workers) + 0.5);
@@ -307,12 +312,25 @@ static void start_batch(island *s, pod *p, int64_t now) {
         no_memory(s);
 }
 
+static const double LONGEST_BATCH_NS = 1e15; /* no time overflows, whatever sizes a trace has */
+
+/* Of a batch whose requests have works, which they carry in place of their noises: the mean work, and the noise that is
+ * its first request's. */
+static double batch_factor(const island *s, const pod *p) {
+    uint32_t n = pod_n_flight(p);
+    double g = p->gpu_ns[n], longest_ns = g > p->launch_ns ? g : p->launch_ns, sum = 0;
+    for (uint32_t i = p->head; i != p->launched; i++) sum += pod_request(p, i)->noise;
+    uint64_t bits = draw_bits(s->service_key, pod_request(p, p->head)->ordinal);
+    double factor = dist_sample(&s->spec->noise, bits) * (sum / n);
+    return factor * longest_ns < LONGEST_BATCH_NS ? factor : LONGEST_BATCH_NS / longest_ns;
+}
+
 static inline void launch(island *s, pod *p, int64_t now) {
     if (!pod_can_launch(p, now, s->spec->batch_wait_ns)) return;
     pod_load_batch(p);
     p->launched_ns = now;
     count_serving(s, p, 1);
-    p->noise = pod_request(p, p->head)->noise;
+    p->noise = s->has_work ? batch_factor(s, p) : pod_request(p, p->head)->noise;
     if (now >= s->warmup_ns && now < s->duration_ns) {
         s->result->batches++;
         s->result->batched += pod_n_flight(p);
@@ -534,6 +552,16 @@ static drawn_request draw_request(const island *s, uint64_t ordinal, int64_t at_
                            .noise = dist_sample(&s->spec->noise, draw_bits(s->service_key, ordinal))};
 }
 
+static void fill_block_with_work(island *s, uint64_t ordinal) {
+    int64_t at_ns[ARRIVAL_BLOCK];
+    double work[ARRIVAL_BLOCK];
+    s->block_n = (uint32_t)trace_source_next_work(s->source, at_ns, work, s->block_cap);
+    for (uint32_t i = 0; i < s->block_n; i++) {
+        s->block[i] = draw_request(s, ordinal + i, at_ns[i]);
+        s->block[i].noise = work[i];
+    }
+}
+
 /* The next arrivals of the source, whose first has this number. Drawn together they cost less: no draw waits for an
  * event, and no event for a draw. */
 static void fill_block(island *s, uint64_t ordinal) {
@@ -546,6 +574,10 @@ static void fill_block(island *s, uint64_t ordinal) {
             return;
         }
         s->block = block;
+    }
+    if (s->has_work) {
+        fill_block_with_work(s, ordinal);
+        return;
     }
     s->block_n = (uint32_t)trace_source_next(s->source, at_ns, s->block_cap);
     for (uint32_t i = 0; i < s->block_n; i++) s->block[i] = draw_request(s, ordinal + i, at_ns[i]);
@@ -859,6 +891,8 @@ int island_open(island *s, run *r, uint32_t fn, engine_fn_result *result, char e
         }
     } else if (trace_source_open(&s->source, &s->spec->trace, seed, fn, err)) {
         return -1;
+    } else {
+        s->has_work = trace_has_work(&s->spec->trace);
     }
     set_attention(s);
     next_arrival(s, 0, 0);

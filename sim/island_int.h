@@ -80,7 +80,7 @@ enum { ARRIVAL_BLOCK = 32 };
 
 typedef struct { /* what of a request is drawn: nothing depends on what happens to it */
     int64_t at_ns, overhead_ns;
-    double noise;
+    double noise; /* or work: held_request */
 } drawn_request;
 
 /* What an event of a request touches comes first. */
@@ -107,6 +107,7 @@ typedef struct island {
     int64_t warmup_ns, duration_ns; /* the setup's */
     uint32_t n_report;
     int is_watched; /* somebody wants to hear of each request: records, a client, kept connections */
+    int has_work;   /* requests carry their work where they else have their noise */
     uint64_t service_key, route_key;
 
     /* routing */

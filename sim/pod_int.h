@@ -8,7 +8,8 @@
  * batch is launched when it is full (batch_max, or as many as there are workers) or its oldest request has
  * waited batch_wait_ns.
  *
- * Time on the GPU. G = GPU-bound time of the batch, f = launch-bound time, both times the batch's noise.
+ * Time on the GPU. G = GPU-bound time of the batch, f = launch-bound time, both times the batch's noise and, where
+ * requests have works (engine.h), times their mean.
  *   metered  at most quota * W of GPU time in each window [kW, (k+1)W), taken as early as possible.
  *   token    max(G, f) alone. Batches in flight on one GPU slow each other: with d = G / max(G, f) the part of
  *            the time in which a batch needs its row's SMs, a row asks for D = sum of d, and every batch of the
@@ -59,8 +60,8 @@ static inline event_kind event_key_kind(event_key key) { /* NEVER: EV_NONE */
 typedef struct {
     int64_t arrival_ns;
     int64_t prepared_ns; /* when its overhead is over; until it gets a worker, the overhead */
-    double noise;        /* of a batch that begins with it */
-    uint64_t ordinal;    /* the how-manieth request of its function */
+    double noise;     /* of a batch that begins with it; of functions whose requests have works: its work */
+    uint64_t ordinal; /* the how-manieth request of its function */
 } held_request;
 
 typedef struct { /* FIFO; capacity a power of two, grown by doubling and then kept */

@@ -263,10 +263,21 @@ static int add_fn(builder *b, const config_fn *f, const char *name, const char *
     return 0;
 }
 
-static int open_trace(builder *b, const config_trace *t, const setup_trace **out) {
+/* A size that is set for a trace without sizes is a mistake */
+static int check_sizes(builder *b, const config_trace *t, const trace_file *file, const char *place) {
+    char inner[PLACE + 32], found[PLACE];
+    if (t->spec.calibrated_size == 0 || trace_has_sizes(file)) return 0;
+    snprintf(inner, sizeof inner, "%s.trace.calibrated_size", place);
+    snprintf(found, sizeof found, "%g for a trace without sizes", t->spec.calibrated_size);
+    return fail(b, inner, found,
+                "a trace of requests with sizes: azure-llm2023, azure-llm2024, csv with a third column");
+}
+
+static int open_trace(builder *b, const config_trace *t, const char *place, const setup_trace **out) {
     *out = NULL;
     if (t->path == NULL) return 0;
     if (setup_store_trace(b->store, t->format, t->path, out, b->err) != 0) return -1;
+    if (check_sizes(b, t, (*out)->file, place) != 0) return -1;
     b->s->trace_hash = setup_hash_bytes(b->s->trace_hash, &(*out)->hash, sizeof(*out)->hash);
     return 0;
 }
@@ -276,7 +287,7 @@ static int build_trace(builder *b, const config_trace *t, const char *place, tra
     const setup_trace *trace = NULL;
     char why[TRACE_ERR_LEN];
     *spec = t->spec;
-    if (open_trace(b, t, &trace) != 0) return -1;
+    if (open_trace(b, t, place, &trace) != 0) return -1;
     if (trace == NULL) return 0;
     spec->file = trace->file;
     if (trace_select(trace->file, t->select, &spec->index, why) == 0) return 0;
@@ -421,7 +432,7 @@ static int build_fns(builder *b) {
     size_t total = 0, n_from = 0;
     s->trace_hash = SETUP_HASH_EMPTY;
     if (c->n_models > 0) {
-        if (open_trace(b, &c->from.trace, &from) != 0) return -1;
+        if (open_trace(b, &c->from.trace, "functions_from", &from) != 0) return -1;
         n_from = trace_n_functions(from->file);
         if (c->from_limit > 0 && n_from > c->from_limit) n_from = c->from_limit;
     }

@@ -48,15 +48,26 @@ typedef enum {
                             the gap within is at most a twentieth of the mean cycle 3 / mean_rps */
 } trace_shape;
 
+/* Work: how long a request has the GPU, as a multiple of the request that was calibrated. What the engine makes of it
+ * is in engine.h. */
+typedef enum {
+    TRACE_WORK_BY_SIZE, /* its size over calibrated_size; 1 for all where the file has no sizes */
+    TRACE_WORK_EQUAL,   /* 1 for all */
+} trace_work;
+
 /* What a function's arrivals are drawn from; the config's "trace" object. All of it is plain data. */
 typedef struct {
     const trace_file *file; /* NULL: synthetic */
     size_t index;           /* which function of the file */
     trace_within within;    /* counts only */
-    double scale;           /* multiplies a file's rate, >= 0; 1 = as recorded. Counts become floor(n * scale
+    trace_work work;
+    double
+        calibrated_size; /* > 0, finite: the size of a request of work 1. 0: the mean size of the function in the
+                               file, so that the mean work of a whole trace is 1 */
+    double scale;        /* multiplies a file's rate, >= 0; 1 = as recorded. Counts become floor(n * scale
                                + u), u drawn once per minute; a recorded arrival becomes floor(scale + u)
                                arrivals at its time, u drawn once per arrival */
-    double offset_s;        /* skip this much of the file, >= 0 */
+    double offset_s;     /* skip this much of the file, >= 0 */
 
     trace_shape shape;             /* synthetic only, as the rest */
     double mean_rps;               /* 0 (no arrivals) to 1e9 */
@@ -118,7 +129,8 @@ trace_function trace_function_at(const trace_file *file, size_t index);
 trace_defects trace_defects_of(const trace_file *file);
 const char *trace_path_of(const trace_file *file);     /* the file itself, where a folder was opened */
 uint64_t trace_input_bytes_of(const trace_file *file); /* that were read, unpacked, of all files joined */
-int64_t trace_span_ns(const trace_file *file);         /* end of the last minute, or of the last arrival */
+int trace_has_sizes(const trace_file *file);
+int64_t trace_span_ns(const trace_file *file); /* end of the last minute, or of the last arrival */
 
 /* Adds the function's invocations in minute i of the file to counts[i], for i < n_minutes. */
 void trace_add_minutes(const trace_file *file, size_t index, uint64_t *counts, size_t n_minutes);
@@ -134,9 +146,12 @@ int trace_source_open(trace_source **out, const trace_spec *spec, uint64_t seed,
 /* Writes up to cap (>= 1) next arrival times to ns; returns how many, 0 at the end and ever after. The times
  * do not depend on how the calls are cut. */
 size_t trace_source_next(trace_source *source, int64_t *ns, size_t cap);
-/* The same, and each request's work: its size over the mean size of its function in the file, so that the mean work of
- * a whole trace is 1. 1 for all where there are no sizes. */
+/* The same, and each request's work, > 0. */
 size_t trace_source_next_work(trace_source *source, int64_t *ns, double *work, size_t cap);
+/* Whether works may differ from 1: 0 where there are no sizes, or nobody wants them. Mean: of the function's requests in
+ * the whole file; 1 where all are 1. */
+int trace_has_work(const trace_spec *spec);
+double trace_mean_work(const trace_spec *spec);
 void trace_source_close(trace_source *source);
 
 #endif

@@ -223,6 +223,10 @@ uint64_t trace_input_bytes_of(const trace_file *file) {
     return file->input_bytes;
 }
 
+int trace_has_sizes(const trace_file *file) {
+    return file->is_sized;
+}
+
 int64_t trace_span_ns(const trace_file *file) {
     return file->span_ns;
 }

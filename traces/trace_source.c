@@ -10,7 +10,7 @@ typedef struct {
     trace_source base;
     trace_walk walk; /* at the arrival to give */
     int64_t offset_ns;
-    double scale, per_size;
+    double scale, calibrated_size;
     uint64_t ordinal; /* of that arrival, in the file */
     uint64_t copies;  /* of it, still to give */
     bool is_over;
@@ -27,10 +27,10 @@ static size_t times_next_work(trace_source *base, int64_t *ns, double *work, siz
     times_source *s = (times_source *)base;
     size_t n = 0;
     while (!s->is_over) {
-        double share = (double)s->walk.size * s->per_size;
+        double each = (double)s->walk.size / s->calibrated_size;
         for (; n < cap && s->copies; s->copies--, n++) {
             ns[n] = s->walk.ns - s->offset_ns;
-            if (work) work[n] = share;
+            if (work) work[n] = each;
         }
         if (s->copies || n == cap) break;
         advance(s);
@@ -42,6 +42,19 @@ static size_t times_next(trace_source *base, int64_t *ns, size_t cap) {
     return times_next_work(base, ns, NULL, cap);
 }
 
+int trace_has_work(const trace_spec *spec) {
+    return spec->file && spec->file->is_sized && spec->work == TRACE_WORK_BY_SIZE;
+}
+
+/* The size of a request of work 1. */
+static double calibrated_size(const trace_spec *spec) {
+    return spec->calibrated_size > 0 ? spec->calibrated_size : spec->file->rows[spec->index].mean_size;
+}
+
+double trace_mean_work(const trace_spec *spec) {
+    return trace_has_work(spec) ? spec->file->rows[spec->index].mean_size / calibrated_size(spec) : 1;
+}
+
 int trace_times_open(trace_source **out, const trace_spec *spec, uint64_t seed, uint32_t fn, char *err) {
     const trace_row *row = &spec->file->rows[spec->index];
     if (spec->scale > TRACE_MAX_BIN)
@@ -49,10 +62,12 @@ int trace_times_open(trace_source **out, const trace_spec *spec, uint64_t seed, 
     times_source *s = calloc(1, sizeof *s);
     if (!s) return trace_fail(err, "out of memory");
     s->base = (trace_source){times_next, draw_key(seed, fn, DRAW_ARRIVAL), spec->duration_ns, NULL};
-    if (spec->file->is_sized) s->base.next_work = times_next_work;
+    if (trace_has_work(spec)) {
+        s->base.next_work = times_next_work;
+        s->calibrated_size = calibrated_size(spec);
+    }
     s->offset_ns = (int64_t)(spec->offset_s * 1e9);
     s->scale = spec->scale;
-    s->per_size = spec->file->is_sized ? 1 / row->mean_size : 1;
     s->walk = trace_walk_of(spec->file, row);
     s->ordinal = UINT64_MAX; /* before the first */
     do advance(s);
@@ -68,6 +83,8 @@ static int check_file_spec(const trace_spec *spec, char *err) {
         return trace_fail(err, "scale is %g, expected a number >= 0", spec->scale);
     if (!(spec->offset_s >= 0 && spec->offset_s < 9e9))
         return trace_fail(err, "offset_s is %g, expected 0 to 9e9", spec->offset_s);
+    if (!(spec->calibrated_size >= 0 && isfinite(spec->calibrated_size)))
+        return trace_fail(err, "calibrated_size is %g, expected a number >= 0", spec->calibrated_size);
     return 0;
 }
 

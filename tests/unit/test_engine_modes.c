@@ -1,6 +1,9 @@
 /* Islands, the global oracle, eager visits and two threads must agree bit for bit, and every invariant must
  * hold, on thousands of random small configs with a policy that does anything it may. */
+#include <math.h>
+
 #include "engine_fixture.h"
+#include "trace_sample.h"
 
 /* ---- a policy that acts at random, but only as a function of what a policy may know ---- */
 
@@ -148,6 +151,57 @@ static dist random_dist(chooser *c, double mean) {
     return d;
 }
 
+/* The same arrivals of some functions for half a minute, some at the instants of ticks and scrapes: with sizes from 1 to
+ * 2^32, with one size for all, without. */
+typedef struct {
+    trace_file *sized, *of_one_size, *plain;
+} request_files;
+static request_files files;
+enum { FILE_FNS = 6 };
+
+static trace_file *write_arrivals(sample_dir *dir, int kind) {
+    char *text = malloc(1 << 20);
+    assert_non_null(text);
+    size_t n = (size_t)sprintf(text, kind == 2 ? "time_s,function\n" : "time_s,function,size\n");
+    chooser c = {.key = draw_key(20261125, 0, DRAW_POLICY)};
+    for (int f = 0; f < FILE_FNS; f++)
+        for (double at = 0; at < 30; at += draw_exp(draw_bits(c.key, c.n++)) * (f < 4 ? 0.02 : 0.5)) {
+            double size = pow(2, draw_exp(draw_bits(c.key, c.n++)) * (f % 2 ? 1 : 4));
+            n += (size_t)sprintf(text + n, "%.*f,f%d", below(&c, 5) ? 6 : 0, at, f);
+            if (kind < 2) n += (size_t)sprintf(text + n, ",%.0f", kind ? 7 : fmin(size, 4294967295.0));
+            n += (size_t)sprintf(text + n, "\n");
+        }
+    assert_true(n < 1 << 20);
+    trace_file *file = sample_trace("csv", sample_write_bytes(dir, "trace.csv", text, n));
+    free(text);
+    return file;
+}
+
+static int write_files(void **state) {
+    (void)state;
+    sample_dir dir;
+    sample_open(&dir);
+    files = (request_files){write_arrivals(&dir, 0), write_arrivals(&dir, 1), write_arrivals(&dir, 2)};
+    sample_close(&dir);
+    return 0;
+}
+
+static int close_files(void **state) {
+    (void)state;
+    trace_close(files.sized);
+    trace_close(files.of_one_size);
+    trace_close(files.plain);
+    return 0;
+}
+
+static void from_file(chooser *c, trace_spec *t) {
+    t->file = files.sized;
+    t->index = below(c, FILE_FNS);
+    t->scale = below(c, 2) ? 1 : 2 * unit(c);
+    t->offset_s = below(c, 3);
+    t->calibrated_size = below(c, 3) ? 0 : 1 + 20 * unit(c);
+}
+
 static void randomise_fn(chooser *c, engine_fn *f, engine_fit *fit) {
     fit->cold_start_ms = below(c, 3) ? 3000 * unit(c) : 0;
     f->memory_mib = 100 + below(c, 6000);
@@ -162,6 +216,7 @@ static void randomise_fn(chooser *c, engine_fn *f, engine_fit *fit) {
     /* arrivals at the instants of ticks and scrapes */
     if (f->trace.shape == TRACE_SHAPE_EVEN && below(c, 2)) f->trace.mean_rps = below(c, 2) ? 0.5 : 2;
     for (size_t k = 0; k < 3; k++) f->report_slo_ns[k] = (int64_t)(k + 1) * 50 * MS_NS;
+    if (!below(c, 3)) from_file(c, &f->trace);
 }
 
 static double params[4];
@@ -233,7 +288,37 @@ static void every_mode_gives_the_same_bits(void **state) {
     assert_true(configs_that_served > n_configs() * 8 / 10);
 }
 
+static uint64_t hash_on(fixture *f, const trace_file *file, trace_work work, uint64_t *served) {
+    for (size_t i = 0; i < f->setup.n_fns; i++) {
+        trace_spec *t = &f->fns[i].trace;
+        if (!t->file) continue;
+        t->file = file;
+        t->work = work;
+        t->calibrated_size = 0;
+    }
+    return hash_of(f, ENGINE_ISLANDS, 1, 0, served);
+}
+
+/* Requests of one size, or whose sizes are not looked at, are the same bits as requests without. */
+static void equal_sizes_change_nothing(void **state) {
+    (void)state;
+    uint64_t served = 0, n_differ = 0;
+    for (uint64_t config = 0; config < 200; config++) {
+        fixture f;
+        randomise(&f, config);
+        uint64_t plain = hash_on(&f, files.plain, TRACE_WORK_BY_SIZE, &served);
+        uint64_t one_size = hash_on(&f, files.of_one_size, TRACE_WORK_BY_SIZE, &served);
+        uint64_t ignored = hash_on(&f, files.sized, TRACE_WORK_EQUAL, &served);
+        if (one_size != plain || ignored != plain)
+            fail_msg("config %llu differs", (unsigned long long)config);
+        n_differ += hash_on(&f, files.sized, TRACE_WORK_BY_SIZE, &served) != plain;
+        fixture_close(&f);
+    }
+    assert_true(n_differ > 80);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_mode_gives_the_same_bits)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_mode_gives_the_same_bits),
+                                       cmocka_unit_test(equal_sizes_change_nothing)};
+    return cmocka_run_group_tests(tests, write_files, close_files);
 }

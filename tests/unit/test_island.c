@@ -107,21 +107,29 @@ static pol_action route(pol_balance balance, uint32_t pod_limit, uint32_t queue_
         .verb = POL_ROUTE, .balance = balance, .pod_limit = pod_limit, .queue_limit = queue_limit};
 }
 
-/* Requests at these ms. */
-static void requests_at(fixture *f, size_t n, const int64_t *at_ms) {
+/* Requests at these ms, of these sizes; NULL: without. */
+static void sized_requests_at(fixture *f, size_t n, const int64_t *at_ms, const int *sizes) {
     char path[] = "/tmp/hassim-test-XXXXXX", err[TRACE_ERR_LEN];
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     FILE *out = fdopen(fd, "w");
     assert_non_null(out);
-    fprintf(out, "time_s,function\n");
-    for (size_t i = 0; i < n; i++) fprintf(out, "%.3f,f\n", (double)at_ms[i] * 1e-3);
+    fprintf(out, "time_s,function%s\n", sizes ? ",size" : "");
+    for (size_t i = 0; i < n; i++) {
+        fprintf(out, "%.3f,f", (double)at_ms[i] * 1e-3);
+        if (sizes) fprintf(out, ",%d", sizes[i]);
+        fprintf(out, "\n");
+    }
     assert_int_equal(fclose(out), 0);
     trace_file *file;
     int rc = trace_open(&file, "csv", path, err);
     remove(path);
     if (rc) fail_msg("%s", err);
     f->fns[0].trace.file = file;
+}
+
+static void requests_at(fixture *f, size_t n, const int64_t *at_ms) {
+    sized_requests_at(f, n, at_ms, NULL);
 }
 
 static void strike(fixture *f, engine_result *r) {
@@ -592,6 +600,59 @@ static void token_by_hand(void **state) {
     }
 }
 
+/* Sizes of 10, 30, 20 and 20. The first is launched at once, the second and third together: 12 ms, or under the token
+ * runtime 20 ms of launching, times the mean of their works. */
+static void work_by_hand(void **state) {
+    (void)state;
+    static const struct {
+        double calibrated_size; /* 0: the mean, 20 */
+        trace_work work;
+        engine_runtime runtime;
+        int64_t end_ms[4];
+        double capacity_rps;
+    } cases[] = {
+        {10, TRACE_WORK_BY_SIZE, ENGINE_METERED, {10, 40, 40, 70}, 2 / 0.024},
+        {0, TRACE_WORK_BY_SIZE, ENGINE_METERED, {5, 20, 20, 60}, 2 / 0.012},
+        {10, TRACE_WORK_EQUAL, ENGINE_METERED, {10, 22, 22, 60}, 2 / 0.012},
+        {10, TRACE_WORK_BY_SIZE, ENGINE_TOKEN, {20, 70, 70, 110}, 2 / 0.040},
+        {0, TRACE_WORK_BY_SIZE, ENGINE_TOKEN, {10, 35, 35, 70}, 2 / 0.020},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fixture f;
+        stage_with(&f, BATCH_MS, cases[i].runtime == ENGINE_TOKEN ? 20 : 1);
+        f.setup.runtime = cases[i].runtime;
+        f.fns[0].batch_max = 2;
+        f.fns[0].workers = 4;
+        f.fns[0].slo_ns = 20 * MS_NS;
+        f.fns[0].trace.calibrated_size = cases[i].calibrated_size;
+        f.fns[0].trace.work = cases[i].work;
+        then(0, start_on(0));
+        sized_requests_at(&f, 4, (int64_t[]){0, 1, 2, 50}, (int[]){10, 30, 20, 20});
+        engine_result r = fixture_run(&f);
+        expect_ends(&r, 4, cases[i].end_ms);
+        assert_true(fabs(r.total[0].capacity_rps - cases[i].capacity_rps) < 0.001);
+        uint64_t late = 0;
+        for (int k = 0; k < 4; k++) late += cases[i].end_ms[k] - (int64_t[]){0, 1, 2, 50}[k] > 20;
+        assert_int_equal(r.fns[0].window_violations, late);
+        strike(&f, &r);
+    }
+}
+
+/* The largest size that there is, calibrated at the smallest: no time overflows, and the request is unfinished. */
+static void hostile_sizes_end_a_run(void **state) {
+    (void)state;
+    fixture f;
+    stage(&f, BATCH_MS);
+    f.fns[0].trace.calibrated_size = 1e-3;
+    pol_action thin = start_on(0);
+    thin.quota_pct = 1;
+    then(0, thin);
+    sized_requests_at(&f, 3, (int64_t[]){0, 1, 50}, (int[]){INT32_MAX, INT32_MAX, 0});
+    engine_result r = fixture_run(&f);
+    expect_ends(&r, 3, (int64_t[]){UNFINISHED, UNFINISHED, UNFINISHED});
+    strike(&f, &r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queue_limit_by_hand),
@@ -615,6 +676,8 @@ int main(void) {
         cmocka_unit_test(weights_by_hand),
         cmocka_unit_test(widening_stalls_by_hand),
         cmocka_unit_test(token_by_hand),
+        cmocka_unit_test(work_by_hand),
+        cmocka_unit_test(hostile_sizes_end_a_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

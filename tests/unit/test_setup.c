@@ -42,8 +42,8 @@ static int make_folder(void **state) {
 }
 
 static int remove_folder(void **state) {
-    static const char *const names[] = {"t.csv",         "prices.json", "invocations.csv",
-                                        "durations.csv", "memory.csv",  "m.json"};
+    static const char *const names[] = {"t.csv",      "prices.json", "invocations.csv", "durations.csv",
+                                        "memory.csv", "m.json",      "llm.csv"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[64];
@@ -162,6 +162,29 @@ static void copies_share_by_popularity(void **state) {
     close_all(&o);
 }
 
+/* An LLM's requests: 300 tokens on average, of which 100 were calibrated */
+static void sizes_become_work(void **state) {
+    (void)state;
+    write_file("llm.csv", "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,26\n"
+                          "2023-11-16 18:15:50.9951690,180,20\n");
+    static const struct {
+        const char *set;
+        double mean_work;
+    } cases[] = {
+        {"functions.g.trace={\"format\":\"azure-llm2023\",\"path\":\"llm.csv\"}", 1},
+        {"functions.g.trace={\"format\":\"azure-llm2023\",\"path\":\"llm.csv\",\"calibrated_size\":100}", 3},
+        {"functions.g.trace={\"format\":\"azure-llm2023\",\"path\":\"llm.csv\",\"work\":\"equal\"}", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        opened o;
+        engine_setup e = open_valid(&o, cases[i].set);
+        assert_int_equal(trace_has_work(&e.fns[1].trace), i < 2);
+        assert_true(trace_mean_work(&e.fns[1].trace) == cases[i].mean_work);
+        assert_false(trace_has_work(&e.fns[0].trace));
+        close_all(&o);
+    }
+}
+
 /* b 3 times, a twice, c once */
 static void a_traces_functions_come_by_rank(void **state) {
     (void)state;
@@ -240,6 +263,11 @@ static void mistakes_are_named(void **state) {
         {"functions.g.trace.select=rank:4", ": functions[1].trace.select: "},
         {"functions.g.trace.select=nonsense", ": functions[1].trace.select: "},
         {"functions.g.trace.format=azure2019", "/t.csv"},
+        {"functions.g.trace.calibrated_size=100", ": functions[1].trace.calibrated_size: found 100 for a "
+                                                  "trace without sizes, expected a trace of requests"},
+        {"functions_from={\"trace\":{\"format\":\"csv\",\"path\":\"t.csv\",\"calibrated_size\":2},\"models\":"
+         "[\"bert\"]}",
+         ": functions_from.trace.calibrated_size: found 2 for a trace without sizes"},
         {"functions.g.name=f-2", NULL},
         {"prices=azure",
          "experiments/prices.json: prices: found no price of provider \"azure\", expected one of gcp aws"},
@@ -463,6 +491,7 @@ int main(void) {
         cmocka_unit_test(slo_is_multiplier_times_base),
         cmocka_unit_test(a_device_named_twice_is_one_kind),
         cmocka_unit_test(copies_share_by_popularity),
+        cmocka_unit_test(sizes_become_work),
         cmocka_unit_test(a_traces_functions_come_by_rank),
         cmocka_unit_test(rules_choose_models_memory_and_slo),
         cmocka_unit_test(mistakes_are_named),

@@ -207,6 +207,67 @@ static void two_pods_by_hand(void **state) {
     fixture_close(&f);
 }
 
+/* ---- works ---- */
+
+static trace_file *shared_llm_trace(char path[512]) {
+    trace_file *file;
+    char err[TRACE_ERR_LEN];
+    snprintf(path, 512, HASSIM_SHARED "/traces/azure-llm2023/AzureLLMInferenceTrace_conv.csv");
+    FILE *f = fopen(path, "r");
+    if (!f) {
+        print_message("%s is not here: skipped\n", path);
+        skip();
+    }
+    fclose(f);
+    if (trace_open(&file, NULL, path, err)) fail_msg("%s", err);
+    return file;
+}
+
+/* Lindley's recursion, token by token: a real hour of 19,366 requests, read here without our readers, on one server that
+ * takes 100 ms for a mean request. */
+static void llm_requests_by_lindley(void **state) {
+    (void)state;
+    char path[512], line[200];
+    trace_file *file = shared_llm_trace(path);
+    fixture f;
+    double pods = 1, sum = 0;
+    fixture_open(&f, fixture_flat_device(100, 0, 1), 1, 1, 3600);
+    f.setup.policy = &fixture_policy;
+    f.setup.params = &pods;
+    f.setup.record_requests = 1;
+    f.fns[0].trace.file = file;
+    engine_result r = fixture_run(&f);
+    assert_int_equal(r.n_requests, 19366);
+    double *tokens = malloc(r.n_requests * sizeof *tokens);
+    assert_non_null(tokens);
+    FILE *in = fopen(path, "r");
+    assert_non_null(in);
+    assert_non_null(fgets(line, sizeof line, in));
+    for (size_t i = 0; i < r.n_requests; i++) {
+        unsigned context, generated;
+        assert_non_null(fgets(line, sizeof line, in));
+        assert_int_equal(sscanf(strchr(line, ','), ",%u,%u", &context, &generated), 2);
+        tokens[i] = context + generated;
+        sum += tokens[i];
+    }
+    fclose(in);
+    double mean = sum / (double)r.n_requests, busy_ns = 0;
+    int64_t free_ns = 0;
+    for (size_t i = 0; i < r.n_requests; i++) {
+        const engine_request *q = &r.requests[i];
+        int64_t begin_ns = q->arrival_ns > free_ns ? q->arrival_ns : free_ns;
+        int64_t takes_ns = (int64_t)(1e8 * (tokens[i] / mean) + 0.5);
+        free_ns = begin_ns + takes_ns;
+        busy_ns += (double)takes_ns;
+        assert_int_equal(q->end_ns, free_ns);
+    }
+    assert_true(fabs(busy_ns / (1e8 * (double)r.n_requests) - 1) < 1e-6); /* the mean work is 1 */
+    free(tokens);
+    engine_result_free(&r);
+    trace_close(file);
+    fixture_close(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_by_hand),
@@ -216,6 +277,7 @@ int main(void) {
         cmocka_unit_test(mmc),
         cmocka_unit_test(mg1),
         cmocka_unit_test(mm1_sojourn_quantiles),
+        cmocka_unit_test(llm_requests_by_lindley),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
