@@ -29,7 +29,7 @@ typedef struct {
 typedef struct {
     const char *path, *format, *provenance;
     size_t n_functions, n_minutes;
-    double span_s, mean_size;
+    double span_s, mean_size, mean_out;
     trace_minute_stats minutes;
     trace_gap_stats gaps;
     int has_recorded_gaps;
@@ -65,22 +65,23 @@ static int fill_top(trace_picture *p, const trace_file *file, uint64_t *counts, 
     return 0;
 }
 
-/* Over all requests; -1 without sizes. */
-static double mean_size_of(const trace_file *file) {
-    double sum = 0, n = 0;
+/* Over all requests; -1 without sizes, or tokens. */
+static void fill_sizes(trace_picture *p, const trace_file *file) {
+    double size = 0, out = 0, n = 0;
     for (size_t i = 0; i < trace_n_functions(file); i++) {
         trace_function f = trace_function_at(file, i);
-        if (f.mean_size < 0) return -1;
-        sum += f.mean_size * (double)f.count;
+        size += f.mean_size * (double)f.count;
+        out += f.mean_out * (double)f.count;
         n += (double)f.count;
     }
-    return sum / n;
+    p->mean_size = trace_has_sizes(file) ? size / n : -1;
+    p->mean_out = trace_has_tokens(file) ? out / n : -1;
 }
 
 static int fill_picture(trace_picture *p, const trace_file *file, char *err) {
     p->format = trace_format_of(file);
     p->provenance = trace_provenance_of(file);
-    p->mean_size = mean_size_of(file);
+    fill_sizes(p, file);
     p->has_recorded_gaps = trace_has_recorded_gaps(file);
     p->n_functions = trace_n_functions(file);
     p->n_minutes = trace_stats_minutes(file);
@@ -137,7 +138,9 @@ static void print_totals(const trace_picture *p) {
     fputs(", CV ", stdout);
     print_value("%.3g", p->gaps.cv, "n/a");
     puts(p->has_recorded_gaps ? "" : " (expected, for arrivals uniform within each count)");
-    if (p->mean_size >= 0) printf("size          mean %.6g a request\n", p->mean_size);
+    if (p->mean_size >= 0) printf("size          mean %.6g a request", p->mean_size);
+    if (p->mean_out >= 0) printf(": %.6g tokens in, %.6g out", p->mean_size - p->mean_out, p->mean_out);
+    if (p->mean_size >= 0) putchar('\n');
     if (*p->provenance) printf("made by       %s", p->provenance);
     putchar('\n');
 }
@@ -197,6 +200,7 @@ static void add_top(cJSON *root, const trace_picture *p) {
         add_value(f, "mean_duration_ms", t->function.mean_duration_ms);
         add_value(f, "mean_memory_mib", t->function.mean_memory_mib);
         add_value(f, "mean_size", t->function.mean_size);
+        add_value(f, "mean_out", t->function.mean_out);
         add_minutes(f, &t->minutes);
         add_gaps(f, &t->gaps);
     }
@@ -214,6 +218,7 @@ static int print_json(const trace_picture *p) {
     add_gaps(root, &p->gaps);
     cJSON_AddBoolToObject(root, "inter_arrival_recorded", p->has_recorded_gaps);
     add_value(root, "mean_size", p->mean_size);
+    add_value(root, "mean_out", p->mean_out);
     cJSON_AddStringToObject(root, "provenance", p->provenance);
     add_value(root, "bin_minutes", (double)p->bin_minutes);
     cJSON_AddItemToObject(root, "rate_rps", cJSON_CreateDoubleArray(p->rate_rps, (int)p->n_bins));

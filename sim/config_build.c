@@ -232,6 +232,7 @@ static int build_trace(builder *b, config_trace *t, const cJSON *trace, const ch
     t->spec.scale = number(trace, "scale", 1);
     t->spec.offset_s = number(trace, "offset_s", 0);
     t->spec.work = (trace_work)choice(trace, "work", "sizes|equal");
+    t->spec.out_weight = number(trace, "out_weight", 1);
     t->spec.calibrated_size = number(trace, "calibrated_size", 0);
     snprintf(inner, sizeof inner, "%.180s.path", place);
     t->path = file_of(b, string(trace, "path"), inner);

@@ -263,9 +263,15 @@ static int add_fn(builder *b, const config_fn *f, const char *name, const char *
     return 0;
 }
 
-/* A size that is set for a trace without sizes is a mistake */
+/* A size that is set for a trace without sizes is a mistake; so is a weight of tokens where there are none */
 static int check_sizes(builder *b, const config_trace *t, const trace_file *file, const char *place) {
     char inner[PLACE + 32], found[PLACE];
+    if (t->spec.out_weight != 1 && !trace_has_tokens(file)) {
+        snprintf(inner, sizeof inner, "%s.trace.out_weight", place);
+        snprintf(found, sizeof found, "%g for a trace without tokens", t->spec.out_weight);
+        return fail(b, inner, found,
+                    "a trace of requests with tokens in and out: azure-llm2023, azure-llm2024");
+    }
     if (t->spec.calibrated_size == 0 || trace_has_sizes(file)) return 0;
     snprintf(inner, sizeof inner, "%s.trace.calibrated_size", place);
     snprintf(found, sizeof found, "%g for a trace without sizes", t->spec.calibrated_size);

@@ -61,13 +61,16 @@ typedef struct {
     size_t index;           /* which function of the file */
     trace_within within;    /* counts only */
     trace_work work;
-    double
-        calibrated_size; /* > 0, finite: the size of a request of work 1. 0: the mean size of the function in the
-                               file, so that the mean work of a whole trace is 1 */
-    double scale;        /* multiplies a file's rate, >= 0; 1 = as recorded. Counts become floor(n * scale
+    /* Where sizes are tokens, a generated one counts as so many of the context's, >= 0: size = context + out_weight *
+     * generated, at least 1. Not looked at where they are not */
+    double out_weight;
+    /* > 0: the size of a request of work 1. 0: the mean size of the function in the file, so that the mean work of a
+     * whole trace is 1 */
+    double calibrated_size;
+    double scale;    /* multiplies a file's rate, >= 0; 1 = as recorded. Counts become floor(n * scale
                                + u), u drawn once per minute; a recorded arrival becomes floor(scale + u)
                                arrivals at its time, u drawn once per arrival */
-    double offset_s;     /* skip this much of the file, >= 0 */
+    double offset_s; /* skip this much of the file, >= 0 */
 
     trace_shape shape;             /* synthetic only, as the rest */
     double mean_rps;               /* 0 (no arrivals) to 1e9 */
@@ -87,6 +90,7 @@ typedef struct {             /* one function of a file */
     double mean_duration_ms; /* < 0: unknown (no durations file, or no row: a known defect); 0 as recorded */
     double mean_memory_mib; /* < 0: unknown. Where the file gives memory per application: the application's */
     double mean_size; /* of a request, in the file's unit (tokens, or what the file counts); < 0: no sizes */
+    double mean_out;  /* tokens of them that are generated; < 0: sizes are not tokens in and out */
 } trace_function;
 
 /* Known defects of the real files, counted. */
@@ -130,6 +134,7 @@ trace_defects trace_defects_of(const trace_file *file);
 const char *trace_path_of(const trace_file *file);     /* the file itself, where a folder was opened */
 uint64_t trace_input_bytes_of(const trace_file *file); /* that were read, unpacked, of all files joined */
 int trace_has_sizes(const trace_file *file);
+int trace_has_tokens(const trace_file *file);  /* its sizes are tokens, in and out */
 int64_t trace_span_ns(const trace_file *file); /* end of the last minute, or of the last arrival */
 
 /* Adds the function's invocations in minute i of the file to counts[i], for i < n_minutes. */

@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
-enum { ARRIVAL_BYTES_MAX = 8 + 5 }; /* a gap below 2^56 (a year is 2^54.8 ns), a size below 2^32 */
+enum {
+    ARRIVAL_BYTES_MAX = 8 + 5 + 5
+}; /* a gap below 2^56 (a year is 2^54.8 ns), size and tokens below 2^32 */
 
 int trace_arrivals_read(trace_file *file, trace_lines *lines, trace_arrivals *arrivals,
                         trace_read_arrival *read_row, char *err) {
@@ -27,7 +29,8 @@ int trace_arrivals_read(trace_file *file, trace_lines *lines, trace_arrivals *ar
 static int compare_arrivals(const void *a, const void *b) {
     const trace_arrival *x = a, *y = b;
     if (x->ns != y->ns) return x->ns < y->ns ? -1 : 1;
-    return (x->size > y->size) - (x->size < y->size);
+    if (x->size != y->size) return x->size < y->size ? -1 : 1;
+    return (x->out > y->out) - (x->out < y->out);
 }
 
 /* Counting sort by function into sorted; rows[].data says where each begins. */
@@ -53,16 +56,19 @@ static int put_row(trace_file *file, trace_row *row, const trace_arrival *from, 
     row->data = file->bytes_used;
     uint8_t *at = file->bytes + file->bytes_used;
     int64_t last = 0;
-    double sum = 0;
+    double sum = 0, sum_out = 0;
     for (uint64_t i = 0; i < row->count; i++) {
         file->defects.simultaneous += i && from[i].ns == last;
         at = trace_put_digits(at, (uint64_t)(from[i].ns - last));
         if (file->is_sized) at = trace_put_digits(at, from[i].size);
+        if (file->has_tokens) at = trace_put_digits(at, from[i].out);
         sum += from[i].size;
+        sum_out += from[i].out;
         last = from[i].ns;
     }
     file->bytes_used = (size_t)(at - file->bytes);
     if (file->is_sized) row->mean_size = sum / (double)row->count;
+    if (file->has_tokens) row->mean_out = sum_out / (double)row->count;
     return 0;
 }
 

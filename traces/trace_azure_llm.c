@@ -1,7 +1,7 @@
 /* trace_azure_llm.c - Azure LLM inference traces of 2023 and 2024: TIMESTAMP,ContextTokens,GeneratedTokens.
  *
  * One service, one row per request: the function is called "requests", time 0 is the earliest timestamp, and a
- * request's size is its tokens, in and out together. The years differ in the timestamp alone: 2023-11-16
+ * request's size is its tokens, in and out together; how many are out is kept, too. The years differ in the timestamp alone: 2023-11-16
  * 18:17:03.9799600, and 2024-05-10 00:00:00.009930+00:00. Patel et al., Splitwise (ISCA 2024), and Stojkovic et
  * al., DynamoLLM (HPCA 2025), describe the data. */
 #include "trace_int.h"
@@ -95,6 +95,7 @@ static int read_row(trace_file *file, const trace_lines *lines, trace_arrival *a
         return -1;
     bool is_new;
     arrival->size = (uint32_t)(in + out);
+    arrival->out = (uint32_t)out;
     return trace_file_add(file, "requests", 8, 8, &arrival->fn, &is_new, err);
 }
 
@@ -111,7 +112,7 @@ static int start_at_0(trace_file *file, const trace_lines *lines, trace_arrivals
 
 int trace_azure_llm_read(trace_file *file, trace_lines *lines, char *err) {
     trace_arrivals arrivals = {0};
-    file->is_sized = true;
+    file->is_sized = file->has_tokens = true;
     int rc = trace_scan_end(lines, lines->begin + strlen("TIMESTAMP,ContextTokens,GeneratedTokens"), err);
     if (!rc) rc = trace_arrivals_read(file, lines, &arrivals, read_row, err);
     if (!rc) rc = start_at_0(file, lines, &arrivals, err);

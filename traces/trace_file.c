@@ -62,8 +62,11 @@ int trace_file_add(trace_file *file, const char *key, size_t len, size_t name_le
     if (!*is_new) return 0;
     if (trace_grow((void **)&file->rows, &file->rows_capacity, file->keys.n, sizeof *file->rows, err))
         return -1;
-    file->rows[*fn] =
-        (trace_row){.duration_ms = -1, .memory_mib = -1, .mean_size = -1, .name = (uint32_t)(len - name_len)};
+    file->rows[*fn] = (trace_row){.duration_ms = -1,
+                                  .memory_mib = -1,
+                                  .mean_size = -1,
+                                  .mean_out = -1,
+                                  .name = (uint32_t)(len - name_len)};
     return 0;
 }
 
@@ -208,7 +211,8 @@ trace_function trace_function_at(const trace_file *file, size_t index) {
                             .count = row->count,
                             .mean_duration_ms = row->duration_ms,
                             .mean_memory_mib = row->memory_mib,
-                            .mean_size = row->mean_size};
+                            .mean_size = row->mean_size,
+                            .mean_out = row->mean_out};
 }
 
 trace_defects trace_defects_of(const trace_file *file) {
@@ -225,6 +229,10 @@ uint64_t trace_input_bytes_of(const trace_file *file) {
 
 int trace_has_sizes(const trace_file *file) {
     return file->is_sized;
+}
+
+int trace_has_tokens(const trace_file *file) {
+    return file->has_tokens;
 }
 
 int64_t trace_span_ns(const trace_file *file) {

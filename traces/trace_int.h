@@ -85,6 +85,7 @@ typedef struct {
     size_t data; /* offset into the file's data */
     double duration_ms, memory_mib;
     double mean_size; /* < 0: without sizes */
+    double mean_out;  /* < 0: without tokens */
     uint32_t max_bin; /* most in one bin; for counts only */
     uint32_t name;    /* where the name starts in its key */
 } trace_row;
@@ -95,7 +96,8 @@ typedef struct {
  * at first), then the count; distance 0 ends a function. A day of a real trace has few busy minutes and small
  * counts: mostly 2 bytes per busy minute.
  * Arrivals (bin_ns 0): for each, the ns since the previous one (since 0 at first), then, where the file has sizes,
- * its size. Mostly 3 to 5 bytes, at most 8, for the time; 1 or 2 for the size. The same bytes are the packed
+ * its size, then, where sizes are tokens, how many of them are generated. Mostly 3 to 5 bytes, at most 8, for the time;
+ * 1 or 2 for the size. The same bytes are the packed
  * format's (trace_packed.h), mapped and never copied. */
 struct trace_file {
     char *path;
@@ -111,7 +113,7 @@ struct trace_file {
     void *map; /* of a packed file */
     size_t map_size;
     int64_t bin_ns;
-    bool is_sized;
+    bool is_sized, has_tokens; /* sizes are tokens in and out */
     int64_t span_ns;
     uint64_t input_bytes;
     trace_defects defects;
@@ -151,7 +153,7 @@ static inline void trace_counts_put(trace_counts *counts, int64_t bin, uint32_t 
 
 typedef struct {
     int64_t ns;
-    uint32_t fn, size;
+    uint32_t fn, size, out; /* out: tokens of the size that are generated */
 } trace_arrival;
 typedef struct {
     trace_arrival *items;
@@ -189,13 +191,16 @@ typedef struct {
     const uint8_t *at;
     uint64_t left;
     int64_t ns;
-    uint32_t size; /* 1 where the file has none */
-    bool is_sized;
+    uint32_t size, out; /* 1 and 0 where the file has none */
+    bool is_sized, has_tokens;
 } trace_walk;
 
 static inline trace_walk trace_walk_of(const trace_file *file, const trace_row *row) {
-    return (trace_walk){
-        .at = file->data + row->data, .left = row->count, .size = 1, .is_sized = file->is_sized};
+    return (trace_walk){.at = file->data + row->data,
+                        .left = row->count,
+                        .size = 1,
+                        .is_sized = file->is_sized,
+                        .has_tokens = file->has_tokens};
 }
 
 static inline bool trace_walk_next(trace_walk *walk) {
@@ -203,6 +208,7 @@ static inline bool trace_walk_next(trace_walk *walk) {
     walk->left--;
     walk->ns += (int64_t)trace_digits(&walk->at);
     if (walk->is_sized) walk->size = (uint32_t)trace_digits(&walk->at);
+    if (walk->has_tokens) walk->out = (uint32_t)trace_digits(&walk->at);
     return true;
 }
 

@@ -18,6 +18,7 @@ enum {
     CHECKED_FROM = 16,
     N_DEFECTS = sizeof(trace_defects) / sizeof(uint64_t),
     FLAG_SIZED = 1,
+    FLAG_TOKENS = 2, /* never alone */
     KEY_MAX_BYTES = 8192,
     PROVENANCE_MAX_BYTES = 4096
 };
@@ -102,7 +103,7 @@ static void put_header(packing *p, size_t key_bytes, size_t provenance_bytes) {
     at = put(at, (uint64_t)file->bin_ns, 8);
     at = put(at, (uint64_t)file->span_ns, 8);
     at = put(at, p->n, 8);
-    at = put(at, file->is_sized ? FLAG_SIZED : 0, 8);
+    at = put(at, (file->is_sized ? FLAG_SIZED : 0) | (file->has_tokens ? FLAG_TOKENS : 0), 8);
     at = put(at, key_bytes, 8);
     at = put(at, provenance_bytes, 8);
     at = put(at, p->size.record_bytes, 8);
@@ -238,18 +239,22 @@ static const char *check_counts(const trace_file *file, trace_row *row, const ui
 
 static const char *check_arrivals(const trace_file *file, trace_row *row, const uint8_t **at,
                                   const uint8_t *end) {
-    uint64_t now = 0, gap, size = 1;
-    double sum = 0;
+    uint64_t now = 0, gap, size = 1, out = 0;
+    double sum = 0, sum_out = 0;
     for (uint64_t i = 0; i < row->count; i++) {
         if (!take_digits(at, end, &gap)) return "a record that is cut";
         if (gap > (uint64_t)file->span_ns - now) return "an arrival after the end of the trace";
         now += gap;
         if (file->is_sized && !take_digits(at, end, &size)) return "a record that is cut";
         if (size < 1 || size > UINT32_MAX) return "a size that is not from 1 to 4294967295";
+        if (file->has_tokens && !take_digits(at, end, &out)) return "a record that is cut";
+        if (out > size) return "more tokens generated than there are";
         sum += (double)size;
+        sum_out += (double)out;
     }
     if (!row->count) return "a function without arrivals";
     if (file->is_sized) row->mean_size = sum / (double)row->count;
+    if (file->has_tokens) row->mean_out = sum_out / (double)row->count;
     return NULL;
 }
 
@@ -288,6 +293,10 @@ static int check_front(const packed *p, const char *path, char *err) {
     return 0;
 }
 
+static bool are_flags(uint64_t flags, uint64_t bin) {
+    return !flags || (!bin && (flags == FLAG_SIZED || flags == (FLAG_SIZED | FLAG_TOKENS)));
+}
+
 /* The sections fill the file. Each is at most the file's size, so that no sum wraps. */
 static int read_front(packed *p, trace_file *file, const char *path, char *err) {
     const uint8_t *b = p->bytes;
@@ -302,7 +311,7 @@ static int read_front(packed *p, trace_file *file, const char *path, char *err) 
             p->size)
         return fail_rule(path, "sections that do not fill the file", err);
     bool is_binned = bin == (uint64_t)MINUTE_NS || bin == (uint64_t)SECOND_NS;
-    if ((bin && !is_binned) || flags > (bin ? 0 : FLAG_SIZED) || span > (uint64_t)TRACE_YEAR_NS ||
+    if ((bin && !is_binned) || !are_flags(flags, bin) || span > (uint64_t)TRACE_YEAR_NS ||
         (bin && (span % bin || !span)) || (!bin && span == (uint64_t)TRACE_YEAR_NS))
         return fail_rule(path, "a header with an unknown bin, span or flag", err);
     for (size_t i = 0; i < N_DEFECTS; i++) defects[i] = get(b + 80 + 8 * i, 8);
@@ -311,6 +320,7 @@ static int read_front(packed *p, trace_file *file, const char *path, char *err) 
     file->bin_ns = (int64_t)bin;
     file->span_ns = (int64_t)span;
     file->is_sized = flags & FLAG_SIZED;
+    file->has_tokens = flags & FLAG_TOKENS;
     return 0;
 }
 

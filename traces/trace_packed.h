@@ -10,7 +10,7 @@
  *     24   8  bin_ns: what a count counts, 60000000000 or 1000000000; 0: the records are arrivals
  *     32   8  span_ns: end of the last bin, or the last arrival
  *     40   8  n, the number of functions
- *     48   8  flags: 1 = arrivals have sizes
+ *     48   8  flags: 1 = arrivals have sizes; 3 = and these are tokens, in and out
  *     56   8  bytes of keys
  *     64   8  bytes of provenance
  *     72   8  bytes of records
@@ -21,7 +21,8 @@
  *      .   .  provenance: text, what it was made from and by what
  *      .   .  records, grouped by function, of numbers in base 128, low digits first, all but the last byte + 128:
  *             counts: distance to the previous bin that has any (the first: bin + 1), count; distance 0 ends a function
- *             arrivals: ns since the previous one (the first: since 0), then the size where there are sizes
+ *             arrivals: ns since the previous one (the first: since 0), then the size where there are sizes,
+ *             then how many tokens of it are generated where they are tokens
  *
  * A time takes at most 8 bytes (gaps are below 2^56), mostly 3 to 5; a size 1 or 2. A file that is truncated, damaged,
  * of another version, or that breaks any rule above is refused with what was found, before anything uses it: every

@@ -10,7 +10,7 @@ typedef struct {
     trace_source base;
     trace_walk walk; /* at the arrival to give */
     int64_t offset_ns;
-    double scale, calibrated_size;
+    double scale, out_weight, calibrated_size;
     uint64_t ordinal; /* of that arrival, in the file */
     uint64_t copies;  /* of it, still to give */
     bool is_over;
@@ -23,11 +23,17 @@ static void advance(times_source *s) {
     if (!s->is_over) s->copies = (uint64_t)(s->scale + draw_unit(draw_bits(s->base.key, s->ordinal)));
 }
 
+/* A size of which `out` is generated. */
+static double weigh(double size, double out, double out_weight) {
+    double weighed = size + (out_weight - 1) * out;
+    return weighed > 1 ? weighed : 1;
+}
+
 static size_t times_next_work(trace_source *base, int64_t *ns, double *work, size_t cap) {
     times_source *s = (times_source *)base;
     size_t n = 0;
     while (!s->is_over) {
-        double each = (double)s->walk.size / s->calibrated_size;
+        double each = weigh(s->walk.size, s->walk.out, s->out_weight) / s->calibrated_size;
         for (; n < cap && s->copies; s->copies--, n++) {
             ns[n] = s->walk.ns - s->offset_ns;
             if (work) work[n] = each;
@@ -46,13 +52,18 @@ int trace_has_work(const trace_spec *spec) {
     return spec->file && spec->file->is_sized && spec->work == TRACE_WORK_BY_SIZE;
 }
 
+static double mean_size(const trace_spec *spec) {
+    const trace_row *row = &spec->file->rows[spec->index];
+    return spec->file->has_tokens ? weigh(row->mean_size, row->mean_out, spec->out_weight) : row->mean_size;
+}
+
 /* The size of a request of work 1. */
 static double calibrated_size(const trace_spec *spec) {
-    return spec->calibrated_size > 0 ? spec->calibrated_size : spec->file->rows[spec->index].mean_size;
+    return spec->calibrated_size > 0 ? spec->calibrated_size : mean_size(spec);
 }
 
 double trace_mean_work(const trace_spec *spec) {
-    return trace_has_work(spec) ? spec->file->rows[spec->index].mean_size / calibrated_size(spec) : 1;
+    return trace_has_work(spec) ? mean_size(spec) / calibrated_size(spec) : 1;
 }
 
 int trace_times_open(trace_source **out, const trace_spec *spec, uint64_t seed, uint32_t fn, char *err) {
@@ -65,6 +76,7 @@ int trace_times_open(trace_source **out, const trace_spec *spec, uint64_t seed, 
     if (trace_has_work(spec)) {
         s->base.next_work = times_next_work;
         s->calibrated_size = calibrated_size(spec);
+        s->out_weight = spec->out_weight;
     }
     s->offset_ns = (int64_t)(spec->offset_s * 1e9);
     s->scale = spec->scale;
@@ -83,6 +95,8 @@ static int check_file_spec(const trace_spec *spec, char *err) {
         return trace_fail(err, "scale is %g, expected a number >= 0", spec->scale);
     if (!(spec->offset_s >= 0 && spec->offset_s < 9e9))
         return trace_fail(err, "offset_s is %g, expected 0 to 9e9", spec->offset_s);
+    if (!(spec->out_weight >= 0 && isfinite(spec->out_weight)))
+        return trace_fail(err, "out_weight is %g, expected a number >= 0", spec->out_weight);
     if (!(spec->calibrated_size >= 0 && isfinite(spec->calibrated_size)))
         return trace_fail(err, "calibrated_size is %g, expected a number >= 0", spec->calibrated_size);
     return 0;

@@ -174,11 +174,14 @@ static void sizes_become_work(void **state) {
         {"functions.g.trace={\"format\":\"azure-llm2023\",\"path\":\"llm.csv\"}", 1},
         {"functions.g.trace={\"format\":\"azure-llm2023\",\"path\":\"llm.csv\",\"calibrated_size\":100}", 3},
         {"functions.g.trace={\"format\":\"azure-llm2023\",\"path\":\"llm.csv\",\"work\":\"equal\"}", 1},
+        {"functions.g.trace={\"format\":\"azure-llm2023\",\"path\":\"llm.csv\",\"out_weight\":11,"
+         "\"calibrated_size\":53}",
+         10},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         opened o;
         engine_setup e = open_valid(&o, cases[i].set);
-        assert_int_equal(trace_has_work(&e.fns[1].trace), i < 2);
+        assert_int_equal(trace_has_work(&e.fns[1].trace), i != 2);
         assert_true(trace_mean_work(&e.fns[1].trace) == cases[i].mean_work);
         assert_false(trace_has_work(&e.fns[0].trace));
         close_all(&o);
@@ -268,6 +271,8 @@ static void mistakes_are_named(void **state) {
         {"functions_from={\"trace\":{\"format\":\"csv\",\"path\":\"t.csv\",\"calibrated_size\":2},\"models\":"
          "[\"bert\"]}",
          ": functions_from.trace.calibrated_size: found 2 for a trace without sizes"},
+        {"functions.g.trace.out_weight=20", ": functions[1].trace.out_weight: found 20 for a trace without "
+                                            "tokens, expected a trace of requests"},
         {"functions.g.name=f-2", NULL},
         {"prices=azure",
          "experiments/prices.json: prices: found no price of provider \"azure\", expected one of gcp aws"},

@@ -236,6 +236,7 @@ static void llm_requests_by_lindley(void **state) {
     f.setup.params = &pods;
     f.setup.record_requests = 1;
     f.fns[0].trace.file = file;
+    f.fns[0].trace.out_weight = 7;
     engine_result r = fixture_run(&f);
     assert_int_equal(r.n_requests, 19366);
     double *tokens = malloc(r.n_requests * sizeof *tokens);
@@ -247,7 +248,7 @@ static void llm_requests_by_lindley(void **state) {
         unsigned context, generated;
         assert_non_null(fgets(line, sizeof line, in));
         assert_int_equal(sscanf(strchr(line, ','), ",%u,%u", &context, &generated), 2);
-        tokens[i] = context + generated;
+        tokens[i] = context + 7.0 * generated;
         sum += tokens[i];
     }
     fclose(in);

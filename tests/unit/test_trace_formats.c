@@ -1,3 +1,4 @@
+#include <math.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <zlib.h>
@@ -30,8 +31,12 @@ static uint64_t digest(const trace_file *file, double scale, double offset_s, ui
     uint64_t hash = 0;
     *n = 0;
     for (size_t f = 0; f < trace_n_functions(file); f++) {
-        trace_spec spec = {
-            .file = file, .index = f, .scale = scale, .offset_s = offset_s, .duration_ns = INT64_MAX / 4};
+        trace_spec spec = {.file = file,
+                           .index = f,
+                           .scale = scale,
+                           .offset_s = offset_s,
+                           .out_weight = 3.5,
+                           .duration_ns = INT64_MAX / 4};
         trace_source *source;
         char err[TRACE_ERR_LEN];
         int64_t ns[7];
@@ -79,21 +84,35 @@ static void tokens_become_sizes_and_work(void **state) {
     assert_true(f.mean_size == 27.5); /* 30, 70, 1 for none, 9 */
     assert_int_equal(trace_defects_of(file).zero_size, 1);
     assert_int_equal(trace_defects_of(file).disordered_rows, 1);
-    trace_spec spec = {.file = file, .scale = 1, .duration_ns = INT64_C(100000000000000)};
-    trace_source *source;
-    char err[TRACE_ERR_LEN];
-    int64_t ns[8];
-    double work[8];
-    assert_int_equal(trace_source_open(&source, &spec, 1, 0, err), 0);
-    assert_int_equal(trace_source_next_work(source, ns, work, 8), 4);
+    assert_true(f.mean_out == 10);
     const int64_t at[] = {0, 250000000, 1500000000, INT64_C(86400500000000)}; /* a leap day long */
-    const double size[] = {30, 9, 70, 1};
-    for (int i = 0; i < 4; i++) {
-        assert_int_equal(ns[i], at[i]);
-        assert_true(work[i] * 27.5 > size[i] - 1e-9 && work[i] * 27.5 < size[i] + 1e-9);
+    static const struct {
+        double out_weight, calibrated_size, size[4], divisor;
+    } cases[] = {
+        {1, 0, {30, 9, 70, 1}, 27.5},     {1, 10, {30, 9, 70, 1}, 10},      {0, 0, {10, 9, 50, 1}, 17.5},
+        {21, 0, {430, 9, 470, 1}, 227.5}, {21, 100, {430, 9, 470, 1}, 100},
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        trace_spec spec = {.file = file,
+                           .scale = 1,
+                           .out_weight = cases[c].out_weight,
+                           .calibrated_size = cases[c].calibrated_size,
+                           .duration_ns = INT64_C(100000000000000)};
+        trace_source *source;
+        char err[TRACE_ERR_LEN];
+        int64_t ns[8];
+        double work[8], sum = 0;
+        assert_int_equal(trace_source_open(&source, &spec, 1, 0, err), 0);
+        assert_int_equal(trace_source_next_work(source, ns, work, 8), 4);
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(ns[i], at[i]);
+            assert_true(work[i] == cases[c].size[i] / cases[c].divisor);
+            sum += work[i] / 4;
+        }
+        assert_true(fabs(trace_mean_work(&spec) - sum) < 1e-9);
+        assert_int_equal(trace_source_next_work(source, ns, work, 8), 0);
+        trace_source_close(source);
     }
-    assert_int_equal(trace_source_next_work(source, ns, work, 8), 0);
-    trace_source_close(source);
     trace_close(file);
     sample_close(&dir);
 }
@@ -251,7 +270,7 @@ static void packed_traces_replay_as_their_originals(void **state) {
             assert_string_equal(x.name, y.name);
             assert_int_equal(x.count, y.count);
             assert_true(x.mean_duration_ms == y.mean_duration_ms && x.mean_memory_mib == y.mean_memory_mib &&
-                        x.mean_size == y.mean_size);
+                        x.mean_size == y.mean_size && x.mean_out == y.mean_out);
         }
         static const double scales[] = {1, 2.5};
         for (int s = 0; s < 2; s++) {
@@ -285,6 +304,18 @@ static void bad_packed_files_are_refused(void **state) {
     sample_dir dir;
     trace_file *file, *original;
     sample_open(&dir);
+    original = sample_trace(NULL, sample_write(&dir, "trace.csv", HEADLLM "2023-11-16 18:17:03,7,3\n"));
+    size_t end = read_file(pack(&dir, original), good, sizeof good);
+    trace_close(original);
+    good[end - 1] = 11; /* of 10 tokens */
+    fix_checksum(good, end);
+    assert_int_equal(trace_open(&file, "packed", sample_write_bytes(&dir, "trace.csv", good, end), err), -1);
+    assert_non_null(strstr(err, "found more tokens generated than there are"));
+    good[end - 1] = 3;
+    good[48] = 2; /* tokens without sizes */
+    fix_checksum(good, end);
+    assert_int_equal(trace_open(&file, "packed", sample_write_bytes(&dir, "trace.csv", good, end), err), -1);
+    assert_non_null(strstr(err, "unknown bin, span or flag"));
     original = sample_trace(NULL, sample_write(&dir, "trace.csv", samples[1].text));
     size_t n = read_file(pack(&dir, original), good, sizeof good);
     trace_close(original);
