@@ -75,3 +75,32 @@ double dist_sample_slow(const dist *d, uint64_t bits) {
     }
     return d->mean;
 }
+
+/* Between the quantiles of the table, as dist_sample does; the outer cells' come to nothing. */
+DRAW_WIDE static void interpolate(const double *table, double *out, const uint64_t *bits, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint64_t cell = bits[i] >> 54;
+        double part = (double)(int64_t)((bits[i] >> 2) & UINT64_C(0xfffffffffffff)) * 0x1p-52;
+        out[i] = table[cell] + part * (table[cell + 1] - table[cell]);
+    }
+}
+
+static void sample_block(const dist *d, double *out, size_t n, const uint64_t *bits) {
+    if (d->kind != DIST_LOGNORMAL) {
+        for (size_t i = 0; i < n; i++) out[i] = dist_sample(d, bits[i]);
+        return;
+    }
+    interpolate(d->table, out, bits, n);
+    for (size_t i = 0; i < n; i++)
+        if ((bits[i] >> 54) - 1 >= CELLS - 2) out[i] = dist_sample_slow(d, bits[i]);
+}
+
+void dist_sample_many(const dist *d, double *out, size_t n, uint64_t key, uint64_t first) {
+    enum { BLOCK = 64 };
+    uint64_t bits[BLOCK];
+    for (size_t at = 0; at < n; at += BLOCK) {
+        size_t m = n - at < BLOCK ? n - at : BLOCK;
+        draw_many_bits(bits, m, key, first + at);
+        sample_block(d, out + at, m, bits);
+    }
+}

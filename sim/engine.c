@@ -4,6 +4,11 @@
 
 #include "engine_int.h"
 
+/* The token runtimes couple functions: one island, advanced in global order. */
+static int is_in_global_order(const engine *e) {
+    return e->run.options->order == ENGINE_GLOBAL || e->run.setup->runtime != ENGINE_METERED;
+}
+
 static void report_progress(const engine *e, int64_t now_ns) {
     if (e->run.options->progress) e->run.options->progress(e->run.options->progress_arg, now_ns);
 }
@@ -118,8 +123,7 @@ static void run_global(engine *e, int64_t limit_ns) {
 /* ---- the run ---- */
 
 static void run_until(engine *e, int64_t limit_ns) {
-    /* The token runtime couples functions: one island, advanced in global order. */
-    if (e->run.options->order == ENGINE_GLOBAL || e->run.shares || e->run.tokens)
+    if (is_in_global_order(e))
         run_global(e, limit_ns);
     else
         run_islands(e, limit_ns);
@@ -174,7 +178,8 @@ static int open_tables(engine *e) {
     r->n_bins = (size_t)((s->duration_ns + s->bin_ns - 1) / s->bin_ns);
     e->result->fns = calloc(s->n_fns, sizeof *e->result->fns);
     r->islands = calloc(s->n_fns, sizeof *r->islands);
-    if (r->options->check) r->row_serving = calloc(s->n_gpus * s->rows_per_gpu, sizeof *r->row_serving);
+    if (r->options->check && is_in_global_order(e))
+        r->row_serving = calloc(s->n_gpus * s->rows_per_gpu, sizeof *r->row_serving);
     if (r->options->check) r->row_gpu_ns = calloc(s->n_gpus * s->rows_per_gpu, sizeof *r->row_gpu_ns);
     r->total = calloc(r->n_bins, sizeof *r->total);
     r->by_fn = calloc(s->timeline_fns * r->n_bins + 1, sizeof *r->by_fn);

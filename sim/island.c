@@ -7,10 +7,6 @@
 
 #include "grow_int.h"
 
-static void no_memory(island *s) {
-    atomic_store(&s->run->out_of_memory, 1);
-}
-
 /* ---- a pod's next event ---- */
 
 static inline void schedule(island *s, pod *p) {
@@ -222,19 +218,9 @@ static void answer_client(island *s, int64_t now) {
     s->arrival = event_key_of(client_due(s, now), EV_ARRIVAL);
 }
 
-/* A latency of the window: which SLOs it exceeds, sum, histogram. */
-static inline void count_latency(island *s, int64_t latency) {
-    engine_fn_result *out = s->result;
-    const int64_t *slo_ns = s->spec->report_slo_ns;
-    out->window_violations += latency > s->spec->slo_ns;
-    for (uint32_t k = 0; k < s->n_report && latency > slo_ns[k]; k++)
-        out->report_violations[k]++; /* ascending */
-    out->latency_sum_ns += (uint64_t)latency;
-    if (out->latency_sum_ns >= ENGINE_GIGASECOND_NS) {
-        out->latency_sum_ns -= ENGINE_GIGASECOND_NS;
-        out->latency_sum_gs++;
-    }
-    if (hist_add(&out->latency, latency)) no_memory(s);
+static inline void count_completed(island *s, int64_t latency) {
+    island_count_latency(s, latency);
+    island_add_latencies(s, (uint64_t)latency);
 }
 
 /* A request that failed, or is unfinished, violates every SLO. */
@@ -254,7 +240,7 @@ static void end_request(island *s, const held_request *r, uint32_t pod_id, int64
     if (fate != ENGINE_UNFINISHED) answer_client(s, now);
     if (r->arrival_ns < s->warmup_ns) return;
     if (fate == ENGINE_COMPLETED)
-        count_latency(s, latency);
+        count_completed(s, latency);
     else
         count_failure(s);
 }
@@ -264,12 +250,12 @@ static inline void end_flight(island *s, const pod *p, int64_t now) {
     for (uint32_t i = p->head; i != p->launched; i++) {
         const held_request *r = pod_request(p, i);
         if (s->is_watched) {
-            if (s->spec->keep_alive_ns && endpoints_add(&s->connections, p->id, now)) no_memory(s);
+            if (s->spec->keep_alive_ns && endpoints_add(&s->connections, p->id, now)) island_no_memory(s);
             end_request(s, r, p->id, now, ENGINE_COMPLETED);
             continue;
         }
         s->violations_ever += now - r->arrival_ns > s->spec->slo_ns;
-        if (r->arrival_ns >= s->warmup_ns) count_latency(s, now - r->arrival_ns);
+        if (r->arrival_ns >= s->warmup_ns) count_completed(s, now - r->arrival_ns);
     }
 }
 
@@ -309,14 +295,14 @@ static void start_batch(island *s, pod *p, int64_t now) {
     else if (!s->run->shares)
         pod_meter_start(p, now);
     else if (gpu_share_join(share_of(s, p), p, s->fn, now))
-        no_memory(s);
+        island_no_memory(s);
 }
 
 static const double LONGEST_BATCH_NS = 1e15; /* no time overflows, whatever sizes a trace has */
 
 /* Of a batch whose requests have works, which they carry in place of their noises: the mean work, and the noise that is
  * its first request's. */
-static double batch_factor(const island *s, const pod *p) {
+double island_work_factor(const island *s, const pod *p) {
     uint32_t n = pod_n_flight(p);
     double g = p->gpu_ns[n], longest_ns = g > p->launch_ns ? g : p->launch_ns, sum = 0;
     for (uint32_t i = p->head; i != p->launched; i++) sum += pod_request(p, i)->noise;
@@ -330,7 +316,7 @@ static inline void launch(island *s, pod *p, int64_t now) {
     pod_load_batch(p);
     p->launched_ns = now;
     count_serving(s, p, 1);
-    p->noise = s->has_work ? batch_factor(s, p) : pod_request(p, p->head)->noise;
+    p->noise = island_batch_factor(s, p);
     if (now >= s->warmup_ns && now < s->duration_ns) {
         s->result->batches++;
         s->result->batched += pod_n_flight(p);
@@ -340,11 +326,11 @@ static inline void launch(island *s, pod *p, int64_t now) {
 
 static void give(island *s, pod *p, held_request r, int64_t now) {
     if (p->process) {
-        if (process_take(p, r, now)) no_memory(s);
+        if (process_take(p, r, now)) island_no_memory(s);
         schedule(s, p);
         return;
     }
-    if (pod_take(p, &r, now)) no_memory(s);
+    if (pod_take(p, &r, now)) island_no_memory(s);
     if (p->is_serving) return; /* the GPU's end comes next, as before */
     launch(s, p, now);
     schedule(s, p);
@@ -381,7 +367,7 @@ static void let_go(island *s, pod *p, int64_t now) {
 static void release_place(island *s, const pod *p, int64_t now) {
     release *v = grow_array(s->releases, s->n_releases, &s->releases_cap, sizeof *v);
     if (!v) {
-        no_memory(s);
+        island_no_memory(s);
         return;
     }
     s->releases = v;
@@ -410,10 +396,7 @@ static inline void end_batch(island *s, pod *p, int64_t now) {
     p->is_serving = 0;
     p->end_ns = NEVER;
     if (s->run->shares) gpu_share_leave(share_of(s, p), p, now);
-    if (s->run->row_gpu_ns)
-        atomic_fetch_add_explicit(&s->run->row_gpu_ns[p->row], (uint64_t)(p->gpu_time_ns + 0.5),
-                                  memory_order_relaxed);
-    p->gpu_time_ns = 0;
+    island_account_gpu_time(s, p);
 }
 
 static void let_go_if_drained(island *s, pod *p, int64_t now) {
@@ -444,7 +427,7 @@ static inline void complete(island *s, pod *p, int64_t now) {
 
 static void serve_ended(island *s, pod *p, int64_t now) {
     end_batch(s, p, now);
-    if (process_respond(p, now)) no_memory(s);
+    if (process_respond(p, now)) island_no_memory(s);
     pod_unload_batch(p);
     launch(s, p, now);
 }
@@ -454,10 +437,10 @@ static void answer(island *s, pod *p, const held_request *r, int64_t now) {
     s->result->completed++;
     p->held--;
     p->busy--;
-    if (s->spec->keep_alive_ns && endpoints_add(&s->connections, p->id, now)) no_memory(s);
+    if (s->spec->keep_alive_ns && endpoints_add(&s->connections, p->id, now)) island_no_memory(s);
     end_request(s, r, p->id, now, ENGINE_COMPLETED);
     touch(s, now);
-    if (process_fill_workers(p, now)) no_memory(s);
+    if (process_fill_workers(p, now)) island_no_memory(s);
     if (s->queue.n) dispatch(s, now);
 }
 
@@ -470,7 +453,7 @@ static void process_goes_on(island *s, pod *p, int64_t now) {
         if (e == PROCESS_PREPARED) launch(s, p, now);
         if (e == PROCESS_ANSWERED) answer(s, p, &r, now);
         if (e != PROCESS_NO_MEMORY) continue;
-        no_memory(s);
+        island_no_memory(s);
         break;
     }
     schedule(s, p);
@@ -545,58 +528,63 @@ static inline void pod_event(island *s, pod *p, event_kind kind, int64_t now) {
 
 /* ---- arrivals ---- */
 
-static drawn_request draw_request(const island *s, uint64_t ordinal, int64_t at_ns) {
+static int64_t overhead_ns_of(double ms) {
+    return (int64_t)(1e6 * ms + 0.5);
+}
+
+/* A request as it arrives, and what of it is drawn: nothing of that depends on what happens to it. */
+static held_request draw_request(const island *s, uint64_t ordinal, int64_t at_ns) {
     double overhead_ms = dist_sample(&s->spec->overhead_ms, draw_bits(s->overhead_key, ordinal));
-    return (drawn_request){.at_ns = at_ns,
-                           .overhead_ns = (int64_t)(1e6 * overhead_ms + 0.5),
-                           .noise = dist_sample(&s->spec->noise, draw_bits(s->service_key, ordinal))};
+    return (held_request){.arrival_ns = at_ns,
+                          .prepared_ns = overhead_ns_of(overhead_ms),
+                          .noise = dist_sample(&s->spec->noise, draw_bits(s->service_key, ordinal)),
+                          .ordinal = ordinal};
 }
 
-static void fill_block_with_work(island *s, uint64_t ordinal) {
-    int64_t at_ns[ARRIVAL_BLOCK];
-    double work[ARRIVAL_BLOCK];
-    s->block_n = (uint32_t)trace_source_next_work(s->source, at_ns, work, s->block_cap);
-    for (uint32_t i = 0; i < s->block_n; i++) {
-        s->block[i] = draw_request(s, ordinal + i, at_ns[i]);
-        s->block[i].noise = work[i];
-    }
+static size_t arrivals_at_a_time(const island *s) {
+    if (!s->may_have_lanes || s->n_pods < 2) return ARRIVAL_BLOCK;
+    return s->n_pods < ARRIVAL_BLOCK_MAX / ARRIVAL_BLOCK ? s->n_pods * ARRIVAL_BLOCK : ARRIVAL_BLOCK_MAX;
 }
 
-/* The next arrivals of the source, whose first has this number. Drawn together they cost less: no draw waits for an
- * event, and no event for a draw. */
-static void fill_block(island *s, uint64_t ordinal) {
-    int64_t at_ns[ARRIVAL_BLOCK];
+/* 0, or -1: out of memory. */
+static int grow_block(island *s) {
+    if (s->block_cap >= arrivals_at_a_time(s)) return 0;
+    held_request *block = grow_array(s->block, s->block_cap, &s->block_cap, sizeof *block);
+    if (!block) return -1;
+    s->block = block;
+    return 0;
+}
+
+/* Drawn together they cost less: no draw waits for an event, and no event for a draw. */
+void island_fill_block(island *s, uint64_t ordinal) {
+    int64_t at_ns[ARRIVAL_BLOCK_MAX];
+    double overhead_ms[ARRIVAL_BLOCK_MAX], noise[ARRIVAL_BLOCK_MAX];
     s->block_at = s->block_n = 0;
-    if (s->block_cap < ARRIVAL_BLOCK) {
-        drawn_request *block = grow_array(s->block, s->block_cap, &s->block_cap, sizeof *block);
-        if (!block) {
-            no_memory(s);
-            return;
-        }
-        s->block = block;
-    }
-    if (s->has_work) {
-        fill_block_with_work(s, ordinal);
+    if (grow_block(s)) {
+        island_no_memory(s);
         return;
     }
-    s->block_n = (uint32_t)trace_source_next(s->source, at_ns, s->block_cap);
-    for (uint32_t i = 0; i < s->block_n; i++) s->block[i] = draw_request(s, ordinal + i, at_ns[i]);
+    size_t n = s->has_work ? trace_source_next_work(s->source, at_ns, noise, s->block_cap)
+                           : trace_source_next(s->source, at_ns, s->block_cap);
+    dist_sample_many(&s->spec->overhead_ms, overhead_ms, n, s->overhead_key, ordinal);
+    if (!s->has_work) dist_sample_many(&s->spec->noise, noise, n, s->service_key, ordinal);
+    for (size_t i = 0; i < n; i++)
+        s->block[i] = (held_request){at_ns[i], overhead_ns_of(overhead_ms[i]), noise[i], ordinal + i};
+    s->block_n = (uint32_t)n;
 }
 
 /* To the first arrival, or from one to the next, whose number is `ordinal`. */
 static inline void next_arrival(island *s, uint64_t ordinal, int64_t now) {
-    if (s->client) {
+    if (s->client)
         s->arrival = event_key_of(client_due(s, now), EV_ARRIVAL);
-        return;
-    }
-    if (++s->block_at >= s->block_n) fill_block(s, ordinal);
-    s->arrival = s->block_n ? event_key_of(s->block[s->block_at].at_ns, EV_ARRIVAL) : NEVER;
+    else
+        island_pull(s, ordinal);
 }
 
 static void record_arrival(island *s, const held_request *r) {
     engine_request *v = grow_array(s->requests, r->ordinal, &s->requests_cap, sizeof *v);
     if (!v) {
-        no_memory(s);
+        island_no_memory(s);
         return;
     }
     s->requests = v;
@@ -615,18 +603,15 @@ static void lose_unsent(island *s, int64_t now) {
 }
 
 static inline void arrive(island *s, int64_t now) {
-    held_request r = {.arrival_ns = now, .ordinal = s->result->arrivals};
     if (s->client) {
         client_move move = client_step(s->client, now);
         if (move == CLIENT_LOSES) lose_unsent(s, now);
         if (move != CLIENT_SENDS) {
-            next_arrival(s, r.ordinal, now);
+            next_arrival(s, s->result->arrivals, now);
             return;
         }
     }
-    drawn_request drawn = s->client ? draw_request(s, r.ordinal, now) : s->block[s->block_at];
-    r.prepared_ns = drawn.overhead_ns;
-    r.noise = drawn.noise;
+    held_request r = s->client ? draw_request(s, s->result->arrivals, now) : s->block[s->block_at];
     s->result->arrivals++;
     s->result->window_arrivals += now >= s->warmup_ns;
     enter_system(s, now);
@@ -646,7 +631,7 @@ static inline void arrive(island *s, int64_t now) {
     if (s->queue_limit && s->queue.n >= s->queue_limit)
         fail_request(s, &r, UINT32_MAX, now, ENGINE_DROPPED);
     else if (queue_push(&s->queue, r))
-        no_memory(s);
+        island_no_memory(s);
     if (s->n_ready + s->n_starting == 0) act_at(s, now, POL_ARRIVAL);
 }
 
@@ -722,7 +707,10 @@ void island_step(island *s) {
 
 void island_advance(island *s, int64_t limit_ns) {
     event_key limit = event_key_earlier(event_key_of(limit_ns, EV_NONE), NEVER - 1);
-    while (!s->is_acting && step(s, limit)) continue;
+    while (!s->is_acting) {
+        if (lanes_apply(s)) lanes_run(s, limit + 1);
+        if (!step(s, limit)) break;
+    }
 }
 
 /* ---- actions ---- */
@@ -780,7 +768,7 @@ void island_start(island *s, const pol_pod *p, int64_t now) {
     }
     if (!opened || add_pod(s, opened)) {
         pod_close(opened);
-        no_memory(s);
+        island_no_memory(s);
         return;
     }
     s->n_starting++;
@@ -819,7 +807,7 @@ static void lose_queue(island *s, request_queue *q, uint32_t pod_id, int64_t now
 void island_kill(island *s, uint32_t id, int64_t now) {
     pod *p = find_pod(s, id);
     endpoints_forget(&s->connections, id);
-    if (s->spec->linger_ns && p->is_ready && endpoints_add(&s->dead, id, now)) no_memory(s);
+    if (s->spec->linger_ns && p->is_ready && endpoints_add(&s->dead, id, now)) island_no_memory(s);
     if (!p->is_draining) retire(s, p, now);
     if (p->is_serving) {
         count_serving(s, p, -1);
@@ -894,6 +882,8 @@ int island_open(island *s, run *r, uint32_t fn, engine_fn_result *result, char e
     } else {
         s->has_work = trace_has_work(&s->spec->trace);
     }
+    s->may_have_lanes = !s->is_watched && !s->learning && !s->client && !s->spec->process &&
+                        !s->spec->linger_ns && !r->shares && !r->tokens;
     set_attention(s);
     next_arrival(s, 0, 0);
     return 0;

@@ -76,12 +76,7 @@ typedef struct { /* a place that a stopped pod has freed */
     uint32_t fn, pod;
 } release;
 
-enum { ARRIVAL_BLOCK = 32 };
-
-typedef struct { /* what of a request is drawn: nothing depends on what happens to it */
-    int64_t at_ns, overhead_ns;
-    double noise; /* or work: held_request */
-} drawn_request;
+enum { ARRIVAL_BLOCK = 32, ARRIVAL_BLOCK_MAX = 1024 }; /* drawn at a time, for a pod and for all */
 
 /* What an event of a request touches comes first. */
 typedef struct island {
@@ -93,7 +88,7 @@ typedef struct island {
     int is_acting;                /* wants to act now: at act_ns, for act_cause */
     winner_tree earliest;         /* of next, where pods are many and none can be retimed by others */
     pod **pods;                   /* by id */
-    drawn_request *block; /* the next arrivals. Small at first: most functions of a large trace are rare */
+    held_request *block; /* the next arrivals. Small at first: most functions of a large trace are rare */
     uint32_t block_at, block_n;
 
     const engine_fn *spec;
@@ -106,8 +101,9 @@ typedef struct island {
     int64_t next_scrape_ns;
     int64_t warmup_ns, duration_ns; /* the setup's */
     uint32_t n_report;
-    int is_watched; /* somebody wants to hear of each request: records, a client, kept connections */
-    int has_work;   /* requests carry their work where they else have their noise */
+    int may_have_lanes; /* nothing looks at requests one by one, in their order */
+    int is_watched;     /* somebody wants to hear of each request: records, a client, kept connections */
+    int has_work;       /* requests carry their work where they else have their noise */
     uint64_t service_key, route_key;
 
     /* routing */
@@ -166,6 +162,51 @@ void island_begin_act(island *s, int64_t now_ns, pol_cause cause);
 /* What an online predictor has learnt by the last scrape; 1 otherwise. */
 double island_factor(const island *s, uint32_t device);
 
+/* Takes note that memory has run out: the run ends with that. */
+static inline void island_no_memory(island *s) {
+    atomic_store(&s->run->out_of_memory, 1);
+}
+
+/* What the time of the batch that the pod has loaded is multiplied by: its noise, or the noise times the mean work. */
+double island_work_factor(const island *s, const pod *p);
+static inline double island_batch_factor(const island *s, const pod *p) {
+    return s->has_work ? island_work_factor(s, p) : pod_request(p, p->head)->noise;
+}
+
+/* The next arrivals of the source, whose first has this number. */
+void island_fill_block(island *s, uint64_t ordinal);
+
+/* To the source's next arrival, whose number is `ordinal`. */
+static inline void island_pull(island *s, uint64_t ordinal) {
+    if (++s->block_at >= s->block_n) island_fill_block(s, ordinal);
+    s->arrival = s->block_n ? event_key_of(s->block[s->block_at].arrival_ns, EV_ARRIVAL) : NEVER;
+}
+
+/* A latency of the window: which SLOs it exceeds, histogram. */
+static inline void island_count_latency(island *s, int64_t latency) {
+    engine_fn_result *out = s->result;
+    const int64_t *slo_ns = s->spec->report_slo_ns;
+    out->window_violations += latency > s->spec->slo_ns;
+    for (uint32_t k = 0; k < s->n_report && latency > slo_ns[k]; k++)
+        out->report_violations[k]++; /* ascending */
+    if (hist_add(&out->latency, latency)) island_no_memory(s);
+}
+
+/* The sum of such latencies; of a few at a time, below 2^63. */
+static inline void island_add_latencies(island *s, uint64_t sum_ns) {
+    engine_fn_result *out = s->result;
+    for (out->latency_sum_ns += sum_ns; out->latency_sum_ns >= ENGINE_GIGASECOND_NS; out->latency_sum_gs++)
+        out->latency_sum_ns -= ENGINE_GIGASECOND_NS;
+}
+
+/* The GPU time that the pod's batch was given is accounted for, when that is checked. */
+static inline void island_account_gpu_time(island *s, pod *p) {
+    if (s->run->row_gpu_ns)
+        atomic_fetch_add_explicit(&s->run->row_gpu_ns[p->row], (uint64_t)(p->gpu_time_ns + 0.5),
+                                  memory_order_relaxed);
+    p->gpu_time_ns = 0;
+}
+
 /* What a monitoring system shows now. */
 pol_obs island_observation(const island *s, int64_t now_ns);
 
@@ -179,8 +220,15 @@ void island_route(island *s, const pol_action *a, int64_t now_ns);
 /* Counts what is left unfinished, and closes the timeline. Aborts if requests were not conserved. */
 void island_finish(island *s);
 
+/* Whether the pods can now go on each on its own; and lets them, up to the bound. (lanes.c) */
+int lanes_apply(const island *s);
+void lanes_run(island *s, event_key bound);
+
 /* Which pod gets a request: NULL if it must wait. (route.c) */
 pod *route_pick(island *s, uint64_t ordinal);
+/* The indices of the pods that the next n requests get, of which the first has this number: as n picks in a row, where
+ * none must wait. */
+void route_deal(island *s, uint64_t ordinal, uint32_t n, uint32_t *to);
 /* To be called before pods that take work, or their weights or indices, change. */
 void route_changes(island *s);
 /* A kept connection to a ready pod, or NULL; whether a new one would meet a dead endpoint. */

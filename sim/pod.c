@@ -85,52 +85,13 @@ void pod_schedule_rare(pod *p) {
 
 /* ---- the metered runtime ---- */
 
-/* When `work` of GPU time is obtained from `now` on, with `used` of the window's budget gone. Sets the window
- * of the end and what is used in it then. */
-static int64_t meter(int64_t now, int64_t work, int64_t budget, int64_t used, int64_t *window,
-                     int64_t *used_then) {
-    int64_t k = now / ENGINE_WINDOW_NS, left = (k + 1) * ENGINE_WINDOW_NS - now;
-    int64_t first = budget - used < left ? budget - used : left;
-    if (work <= first) {
-        *window = k;
-        *used_then = used + work;
-        return now + work;
-    }
-    int64_t rest = work - first, whole = rest <= budget ? 0 : (rest - 1) / budget; /* divisions are slow */
-    *window = k + 1 + whole;
-    *used_then = rest - whole * budget;
-    return *window * ENGINE_WINDOW_NS + *used_then;
-}
-
-static int64_t budget_ns(const pod *p) {
-    return ENGINE_WINDOW_NS / 100 * p->quota_pct;
-}
-
-static void meter_from(pod *p, int64_t from_ns, int64_t work_ns, int64_t used_ns) {
-    p->from_ns = from_ns;
-    p->from_work_ns = work_ns;
-    p->from_used_ns = used_ns;
-    if (p->quota_pct == 100) { /* the GPU is had all the time: no window needs to be looked at */
-        p->window = -1;
-        p->end_ns = from_ns + work_ns;
-        return;
-    }
-    p->end_ns = meter(from_ns, work_ns, budget_ns(p), used_ns, &p->window, &p->used_ns);
-}
-
-void pod_meter_start(pod *p, int64_t now_ns) {
-    int64_t work = (int64_t)(p->gpu_ns[pod_n_flight(p)] * p->noise + 0.5);
-    p->gpu_time_ns += (double)work;
-    meter_from(p, now_ns, work > 0 ? work : 1, p->window == now_ns / ENGINE_WINDOW_NS ? p->used_ns : 0);
-}
-
 /* GPU time that the batch in flight has got by a window's start. */
 static int64_t obtained_ns(const pod *p, int64_t now_ns) {
     if (now_ns <= p->from_ns) return 0;
     if (p->quota_pct == 100) return now_ns - p->from_ns;
     int64_t k = p->from_ns / ENGINE_WINDOW_NS, left = (k + 1) * ENGINE_WINDOW_NS - p->from_ns;
-    int64_t first = budget_ns(p) - p->from_used_ns < left ? budget_ns(p) - p->from_used_ns : left;
-    return first + (now_ns / ENGINE_WINDOW_NS - k - 1) * budget_ns(p);
+    int64_t first = pod_budget_ns(p) - p->from_used_ns < left ? pod_budget_ns(p) - p->from_used_ns : left;
+    return first + (now_ns / ENGINE_WINDOW_NS - k - 1) * pod_budget_ns(p);
 }
 
 /* The part of the batch that is left goes on at the new width's rate. */
@@ -144,7 +105,7 @@ void pod_meter_reshare(pod *p, const calib_model *model, int64_t now_ns) {
         p->gpu_time_ns += (double)(rescaled - to_come);
         to_come = rescaled > 0 ? rescaled : 1;
     }
-    meter_from(p, now_ns > p->stalled_until_ns ? now_ns : p->stalled_until_ns, to_come, 0);
+    pod_meter_from(p, now_ns > p->stalled_until_ns ? now_ns : p->stalled_until_ns, to_come, 0);
 }
 
 /* ---- the token runtime ---- */

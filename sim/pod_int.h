@@ -83,7 +83,8 @@ typedef struct pod {
     uint32_t held; /* requests that it has in any stage */
     uint32_t busy; /* workers in use */
     uint32_t workers, batch_max, weight;
-    int64_t weighted; /* smooth weighted round robin: its current weight */
+    uint32_t first_dealt, last_dealt; /* of its arrivals of a stretch: lanes.c */
+    int64_t weighted;                 /* smooth weighted round robin: its current weight */
 
     /* The requests that workers hold, but for those in a process, are one ring: the batch in flight from head on, the
      * batch queue from launched on, and from prepared to tail those in prep, by the time they are prepared; of equal
@@ -230,9 +231,50 @@ void pod_schedule_rare(pod *p);
 /* Puts sm_next_pct and quota_next_pct in effect, and G and f with them. */
 void pod_set_share(pod *p, const calib_model *model);
 
-/* The metered runtime: starts the loaded batch; and puts the next share in effect at a window's start: what is left
- * of the batch in flight goes on at stalled_until_ns, if that is later. */
-void pod_meter_start(pod *p, int64_t now_ns);
+/* ---- the metered runtime. Inline likewise ---- */
+
+/* When `work` of GPU time is obtained from `now` on, with `used` of the window's budget gone. Sets the window
+ * of the end and what is used in it then. */
+static inline int64_t pod_meter(int64_t now, int64_t work, int64_t budget, int64_t used, int64_t *window,
+                                int64_t *used_then) {
+    int64_t k = now / ENGINE_WINDOW_NS, left = (k + 1) * ENGINE_WINDOW_NS - now;
+    int64_t first = budget - used < left ? budget - used : left;
+    if (work <= first) {
+        *window = k;
+        *used_then = used + work;
+        return now + work;
+    }
+    int64_t rest = work - first, whole = rest <= budget ? 0 : (rest - 1) / budget; /* divisions are slow */
+    *window = k + 1 + whole;
+    *used_then = rest - whole * budget;
+    return *window * ENGINE_WINDOW_NS + *used_then;
+}
+
+static inline int64_t pod_budget_ns(const pod *p) {
+    return ENGINE_WINDOW_NS / 100 * p->quota_pct;
+}
+
+static inline void pod_meter_from(pod *p, int64_t from_ns, int64_t work_ns, int64_t used_ns) {
+    p->from_ns = from_ns;
+    p->from_work_ns = work_ns;
+    p->from_used_ns = used_ns;
+    if (p->quota_pct == 100) { /* the GPU is had all the time: no window needs to be looked at */
+        p->window = -1;
+        p->end_ns = from_ns + work_ns;
+        return;
+    }
+    p->end_ns = pod_meter(from_ns, work_ns, pod_budget_ns(p), used_ns, &p->window, &p->used_ns);
+}
+
+/* Starts the loaded batch. */
+static inline void pod_meter_start(pod *p, int64_t now_ns) {
+    int64_t work = (int64_t)(p->gpu_ns[pod_n_flight(p)] * p->noise + 0.5);
+    p->gpu_time_ns += (double)work;
+    pod_meter_from(p, now_ns, work > 0 ? work : 1, p->window == now_ns / ENGINE_WINDOW_NS ? p->used_ns : 0);
+}
+
+/* Puts the next share in effect at a window's start: what is left of the batch in flight goes on at stalled_until_ns,
+ * if that is later. */
 void pod_meter_reshare(pod *p, const calib_model *model, int64_t now_ns);
 /* Duration of the batch in flight under the token runtime, were it alone. */
 double pod_token_ns(const pod *p);

@@ -199,20 +199,55 @@ int route_is_dead(island *s, uint64_t ordinal, int64_t now_ns) {
 pod *route_pick(island *s, uint64_t ordinal) {
     if (s->n_ready == 0) return NULL;
     if (s->n_pods == 1 && s->balance != POL_PULL) return only(s);
-    uint64_t bits = draw_bits(s->route_key, ordinal);
     switch (s->balance) {
     case POL_PULL:
         return pull(s);
     case POL_RANDOM:
-        return from_nth(s, any_of(bits, s->n_ready));
+        return from_nth(s, any_of(draw_bits(s->route_key, ordinal), s->n_ready));
     case POL_ROUND_ROBIN:
         return round_robin(s);
     case POL_TWO_CHOICES:
-        return two_choices(s, bits);
+        return two_choices(s, draw_bits(s->route_key, ordinal));
     case POL_FIRST_FREE:
         return from_nth(s, 0);
     case POL_WEIGHTED:
         return weighted(s);
     }
     return NULL;
+}
+
+/* ---- many requests at once ---- */
+
+/* What weighted() does for each, from copies of a few pods' numbers. */
+static void deal_weighted(island *s, uint32_t n, uint32_t *to) {
+    int64_t current[MANY_PODS], weight[MANY_PODS], total = 0;
+    uint32_t pods[MANY_PODS], n_pods = 0;
+    for (uint32_t i = 0; i < s->n_pods; i++) {
+        const pod *p = s->pods[i];
+        if (!takes_work(s, p)) continue;
+        current[n_pods] = p->weighted;
+        weight[n_pods] = p->weight;
+        total += p->weight;
+        pods[n_pods++] = i;
+    }
+    for (uint32_t r = 0; r < n; r++) {
+        uint32_t best = 0;
+        int64_t most = INT64_MIN;
+        for (uint32_t k = 0; k < n_pods; k++) {
+            current[k] += weight[k];
+            best = current[k] > most ? k : best;
+            most = current[k] > most ? current[k] : most;
+        }
+        current[best] -= total;
+        to[r] = pods[best];
+    }
+    for (uint32_t k = 0; k < n_pods; k++) s->pods[pods[k]]->weighted = current[k];
+}
+
+void route_deal(island *s, uint64_t ordinal, uint32_t n, uint32_t *to) {
+    if (s->balance == POL_WEIGHTED && s->n_pods > 1 && s->n_pods <= MANY_PODS) {
+        deal_weighted(s, n, to);
+        return;
+    }
+    for (uint32_t r = 0; r < n; r++) to[r] = (uint32_t)(route_pick(s, ordinal + r)->next - s->next);
 }

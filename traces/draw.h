@@ -15,8 +15,25 @@
 #ifndef DRAW_H
 #define DRAW_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+/* Of a function that draws many numbers, one version for each width of vector registers; the program takes the widest
+ * that its processor has. Each number is computed by the same IEEE operations, so that the bits are the same. Sanitizers
+ * cannot watch the choice, which is made before they start. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define DRAW_IS_WATCHED 1
+#elif defined __has_feature
+#define DRAW_IS_WATCHED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define DRAW_IS_WATCHED 0
+#endif
+#if defined __GNUC__ && defined __x86_64__ && defined __gnu_linux__ && !DRAW_IS_WATCHED
+#define DRAW_WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define DRAW_WIDE
+#endif
 
 /* What a draw is for. Append only: a new purpose must not move the others' numbers. */
 typedef enum {
@@ -63,7 +80,8 @@ static inline double draw_log(double x) {
     uint64_t b;
     memcpy(&b, &x, sizeof b);
     uint64_t fraction = b & UINT64_C(0x000fffffffffffff);
-    uint64_t upper = fraction > UINT64_C(0x6a09e667f3bcd); /* sqrt 2; a branch would often be mispredicted */
+    uint64_t upper =
+        (UINT64_C(0x6a09e667f3bcd) - fraction) >> 63; /* above sqrt 2; no branch, no comparison */
     int64_t e = (int64_t)((b >> 52) + upper) - 1023;
     b = fraction | (UINT64_C(1023) - upper) << 52;
     double m;
@@ -80,5 +98,9 @@ static inline double draw_log(double x) {
 static inline double draw_exp(uint64_t bits) {
     return -draw_log(draw_open_unit(bits));
 }
+
+/* out[i] = draw_bits(key, first + i), and its draw_exp, for i < n. Several times faster than one by one. (draw.c) */
+void draw_many_bits(uint64_t *out, size_t n, uint64_t key, uint64_t first);
+void draw_many_exps(double *out, size_t n, uint64_t key, uint64_t first);
 
 #endif

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { DRAWN_AT_ONCE = 64 };
+
 typedef struct {
     trace_source base;
     uint64_t ordinal;
@@ -16,16 +18,20 @@ typedef struct {
 
 static size_t steady_next(trace_source *base, int64_t *ns, size_t cap) {
     steady_source *s = (steady_source *)base;
-    double now = s->now_ns, gap = s->gap_ns, end = (double)base->end_ns;
-    uint64_t ordinal = s->ordinal;
-    size_t n = 0;
+    double now = s->now_ns, gap = s->gap_ns, end = (double)base->end_ns, gaps[DRAWN_AT_ONCE];
+    size_t n = 0, drawn = 0, used = 0;
     for (; n < cap; n++) {
-        now += gap * draw_exp(draw_bits(base->key, ordinal++));
+        if (used == drawn) {
+            drawn = cap - n < DRAWN_AT_ONCE ? cap - n : DRAWN_AT_ONCE;
+            used = 0;
+            draw_many_exps(gaps, drawn, base->key, s->ordinal);
+            s->ordinal += drawn;
+        }
+        now += gap * gaps[used++];
         if (now >= end) break;
         ns[n] = (int64_t)now;
     }
     s->now_ns = now;
-    s->ordinal = ordinal;
     return n;
 }
 
