@@ -96,7 +96,7 @@ typedef struct {             /* one function of a file */
 /* Known defects of the real files, counted. */
 typedef struct {
     uint64_t duplicate_rows;   /* the same function again. Counts: added to the first, unless the row repeats
-                                  it in trigger and every minute: then ignored. Durations, memory: averaged,
+                                  one of them in trigger and every minute: then ignored. Durations, memory: averaged,
                                   weighted by their counts */
     uint64_t without_duration; /* functions missing from the durations file that is there: kept, unknown */
     uint64_t zero_duration;    /* mean duration (2021: duration of an invocation) recorded as 0: kept as 0 */

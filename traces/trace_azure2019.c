@@ -84,11 +84,15 @@ static int read_counts(trace_file *file, const trace_lines *lines, const char *a
     return 0;
 }
 
+enum { SEVERAL = UINT32_MAX };
 typedef struct {
     trace_names triggers;
-    uint32_t *trigger; /* by function */
+    uint32_t *trigger; /* by function: of its one row, or SEVERAL */
     size_t capacity;
     uint32_t n_minutes;
+    trace_names rows; /* of functions with several: function, trigger and counts of each */
+    char *row;
+    size_t row_capacity;
 } invocations;
 
 /* owner,app,function,trigger; the key is the first three. */
@@ -111,28 +115,32 @@ static int scan_identity(trace_file *file, invocations *in, const trace_lines *l
                           is_new, err);
 }
 
-static bool same_counts(const trace_file *file, size_t a, size_t b) {
-    const uint8_t *x = file->bytes + a, *y = file->bytes + b;
-    int64_t minute_x = -1, minute_y = -1;
-    uint32_t n_x = 0, n_y = 0;
-    bool more_x, more_y;
-    do {
-        more_x = trace_counts_next(&x, &minute_x, &n_x);
-        more_y = trace_counts_next(&y, &minute_y, &n_y);
-        if (more_x != more_y || (more_x && (minute_x != minute_y || n_x != n_y))) return false;
-    } while (more_x);
-    return true;
+/* Remembers a row, whose counts are at `data`; whether there was none like it. */
+static int note_row(const trace_file *file, invocations *in, uint32_t fn, uint32_t trigger, size_t data,
+                    bool *is_new, char *err) {
+    const uint8_t *at = file->bytes + data;
+    int64_t minute = -1;
+    uint32_t count, number;
+    while (trace_counts_next(&at, &minute, &count)) continue;
+    size_t n = (size_t)(at - (file->bytes + data)), before = sizeof fn + sizeof trigger;
+    if (trace_grow((void **)&in->row, &in->row_capacity, before + n, 1, err)) return -1;
+    memcpy(in->row, &fn, sizeof fn);
+    memcpy(in->row + sizeof fn, &trigger, sizeof trigger);
+    memcpy(in->row + before, file->bytes + data, n);
+    return trace_names_add(&in->rows, in->row, before + n, &number, is_new, err);
 }
 
-/* The row just read, at rows[fn].data, repeats function fn, whose row was `old`. */
+/* Of a function whose rows so far are `old`, added up unless it is one. */
+static int note_again(const trace_file *file, invocations *in, uint32_t fn, uint32_t trigger, size_t old,
+                      bool *is_new, char *err) {
+    if (in->trigger[fn] != SEVERAL && note_row(file, in, fn, in->trigger[fn], old, is_new, err)) return -1;
+    in->trigger[fn] = SEVERAL;
+    return note_row(file, in, fn, trigger, file->rows[fn].data, is_new, err);
+}
+
+/* The row just read, at rows[fn].data, is added to `old`, what function fn had. */
 static int merge_row(trace_file *file, const trace_lines *lines, uint32_t fn, trace_row old,
-                     bool same_trigger, uint32_t n_minutes, char *err) {
-    file->defects.duplicate_rows++;
-    if (same_trigger && same_counts(file, old.data, file->rows[fn].data)) {
-        file->bytes_used = file->rows[fn].data;
-        file->rows[fn] = old;
-        return 0;
-    }
+                     uint32_t n_minutes, char *err) {
     uint64_t *sum = calloc(n_minutes, sizeof *sum);
     if (!sum) return trace_fail(err, "out of memory");
     file->data = file->bytes;
@@ -165,7 +173,14 @@ static int read_invocation_row(trace_file *file, invocations *in, const trace_li
     if (scan_identity(file, in, lines, &at, &fn, &trigger, &is_new, err)) return -1;
     trace_row old = file->rows[fn];
     if (read_counts(file, lines, at, in->n_minutes, fn, err)) return -1;
-    if (!is_new) return merge_row(file, lines, fn, old, in->trigger[fn] == trigger, in->n_minutes, err);
+    if (!is_new) {
+        file->defects.duplicate_rows++;
+        if (note_again(file, in, fn, trigger, old.data, &is_new, err)) return -1;
+        if (is_new) return merge_row(file, lines, fn, old, in->n_minutes, err);
+        file->bytes_used = file->rows[fn].data;
+        file->rows[fn] = old;
+        return 0;
+    }
     if (trace_grow((void **)&in->trigger, &in->capacity, file->keys.n, sizeof *in->trigger, err)) return -1;
     in->trigger[fn] = trigger;
     return 0;
@@ -178,7 +193,9 @@ static int read_invocations(trace_file *file, trace_lines *lines, char *err) {
     while (!rc && (rc = trace_lines_next(lines, err)) == 1) rc = read_invocation_row(file, &in, lines, err);
     file->span_ns = in.n_minutes * MINUTE_NS;
     trace_names_free(&in.triggers);
+    trace_names_free(&in.rows);
     free(in.trigger);
+    free(in.row);
     return rc;
 }
 

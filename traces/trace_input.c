@@ -11,7 +11,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-enum { PACKED_BYTES = 1 << 18, MAGIC_BYTES = 4 };
+enum { PACKED_BYTES = 1 << 18, MAGIC_BYTES = 4, FREE_BYTES = 1 << 28, RATIO_MAX = 200 };
 
 typedef int input_decode(trace_input *input, void *bytes, size_t cap, size_t *got, char *err);
 
@@ -19,6 +19,7 @@ struct trace_input {
     const char *path;
     int fd;
     size_t size;
+    uint64_t unpacked;
     input_decode *decode; /* NULL: plain */
     const char *compression;
     z_stream gzip;
@@ -186,9 +187,22 @@ int trace_input_open(trace_input **out, const char *path, char err[TRACE_ERR_LEN
     return rc;
 }
 
+static int check_ratio(const trace_input *input, char *err) {
+    if (input->unpacked <= FREE_BYTES || input->unpacked / RATIO_MAX <= input->size) return 0;
+    return trace_fail(
+        err,
+        "%s: found %zu bytes of %s that unpack to more than %d times as many, expected a trace; "
+        "unpack it yourself if it is one",
+        input->path, input->size, input->compression, RATIO_MAX);
+}
+
 int trace_input_read(trace_input *input, void *bytes, size_t cap, size_t *got, char err[TRACE_ERR_LEN]) {
     *got = 0;
-    if (input->decode) return input->decode(input, bytes, cap, got, err);
+    if (input->decode) {
+        if (input->decode(input, bytes, cap, got, err)) return -1;
+        input->unpacked += *got;
+        return check_ratio(input, err);
+    }
     if (input->at == input->used) return read_some(input, bytes, cap, got, err);
     size_t left = input->used - input->at; /* the bytes that were looked at to know what this is */
     *got = left < cap ? left : cap;

@@ -5,6 +5,10 @@
  * bounded whatever the file claims: a buffer of 256 KiB, and the decoder's window (zlib 32 KiB; zstd at most 128
  * MiB, frames that want more are refused).
  *
+ * Readers keep what they read: a trace takes memory in proportion to its bytes, so that a few that unpack to very many
+ * (a bomb) must not be taken for one. Beyond 256 MiB, what unpacks to more than 200 times its size is refused; the public
+ * traces unpack to 3 to 30 times theirs. Plain files are taken whatever their size.
+ *
  * Errors: -1 and "path: found ..., expected ..." in err. A stream that ends inside a member or frame, fails its
  * checksum, or goes on with bytes that begin no further one is refused when the reader gets there: what was read
  * before cannot be taken back, so a caller uses nothing until the end was reached.

@@ -61,7 +61,7 @@ int trace_scan_whole(const trace_lines *lines, const char **at, uint64_t most, u
 /* A decimal number >= 0 (exponent allowed) in units of 10^-decimals, rounded to nearest. */
 int trace_scan_decimal(const trace_lines *lines, const char **at, int decimals, int64_t *value, char *err);
 
-/* Names to numbers 0, 1, 2... in order of appearance. */
+/* Names, or any bytes, to numbers 0, 1, 2... in order of appearance. */
 typedef struct {
     uint32_t hash, number; /* number + 1, 0 is free */
 } trace_name_slot;

@@ -49,8 +49,8 @@ static int refill(trace_lines *lines, char *err) {
     lines->next = 0;
     lines->used = left;
     if (left >= LINE_MAX_BYTES)
-        return trace_fail(err, "%s:%llu: a line of more than %d bytes", lines->path,
-                          (unsigned long long)lines->line + 1, LINE_MAX_BYTES);
+        return trace_fail(err, "%s:%llu: found a line of more than %d bytes, expected a shorter one",
+                          lines->path, (unsigned long long)lines->line + 1, LINE_MAX_BYTES);
     if (trace_grow((void **)&lines->buffer, &lines->capacity, left + BUFFER_START / 2, 1, err)) return -1;
     size_t got;
     if (trace_input_read(lines->input, lines->buffer + left, lines->capacity - left - TRACE_SLACK, &got, err))

@@ -33,16 +33,19 @@ const char *trace_names_at(const trace_names *names, uint32_t number) {
     return names->text + names->starts[number];
 }
 
+static size_t length_of(const trace_names *names, uint32_t number) {
+    size_t end = number + 1 < names->n ? names->starts[number + 1] : names->text_used;
+    return end - names->starts[number] - 1;
+}
+
 /* The slot that holds the name, or the free one where it belongs. A slot keeps 32 bits of the hash, so that other
  * names are hardly ever looked at. */
 static size_t slot_of(const trace_names *names, const char *name, size_t len, uint64_t hash) {
     size_t slot = hash & (names->n_slots - 1);
     for (; names->slots[slot].number; slot = (slot + 1) & (names->n_slots - 1)) {
         if (names->slots[slot].hash != (uint32_t)(hash >> 32)) continue;
-        size_t number = names->slots[slot].number - 1;
-        size_t end = number + 1 < names->n ? names->starts[number + 1] : names->text_used;
-        if (end - names->starts[number] == len + 1 && !memcmp(names->text + names->starts[number], name, len))
-            break;
+        uint32_t number = names->slots[slot].number - 1;
+        if (length_of(names, number) == len && !memcmp(trace_names_at(names, number), name, len)) break;
     }
     return slot;
 }
@@ -56,8 +59,7 @@ static int grow_slots(trace_names *names, char *err) {
     names->slots = slots;
     names->n_slots = n_slots;
     for (uint32_t i = 0; i < names->n; i++) {
-        const char *name = trace_names_at(names, i);
-        uint64_t hash = hash_of(name, strlen(name));
+        uint64_t hash = hash_of(trace_names_at(names, i), length_of(names, i));
         size_t slot = hash & (n_slots - 1);
         while (slots[slot].number) slot = (slot + 1) & (n_slots - 1);
         slots[slot] = (trace_name_slot){(uint32_t)(hash >> 32), i + 1};

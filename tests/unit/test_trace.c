@@ -132,6 +132,53 @@ static void duplicate_rows_add_up_and_repeats_do_not(void **state) {
     sample_close(&dir);
 }
 
+/* Whichever earlier row is repeated, and whatever the rows before add up to. */
+static void repeats_are_of_rows_not_of_sums(void **state) {
+    (void)state;
+    static const struct {
+        const char *rows;
+        uint64_t count, duplicates;
+    } cases[] = {
+        {"o,a,f,http,1,0,2\no,a,f,http,0,5,0\no,a,f,http,1,0,2\n", 8, 2},
+        {"o,a,f,http,1,0,2\no,a,f,queue,0,5,0\no,a,f,queue,0,5,0\no,a,f,http,1,0,2\n", 8, 3},
+        {"o,a,f,http,1,0,2\no,a,f,queue,1,0,2\no,a,f,http,1,0,2\no,a,f,queue,1,0,2\n", 6, 3},
+        {"o,a,f,http,1,0,2\no,a,f,http,0,5,0\no,a,f,http,1,5,2\n", 16,
+         2}, /* the sum of the two: a row of its own */
+        {"o,a,f,http,0,0,0\no,a,f,http,1,0,0\no,a,f,http,0,0,0\n", 1, 2},
+    };
+    sample_dir dir;
+    sample_open(&dir);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[400];
+        snprintf(text, sizeof text, "%s%s", HEAD2019, cases[i].rows);
+        trace_file *file = sample_trace("azure2019", sample_write(&dir, "invocations.csv", text));
+        assert_int_equal(trace_n_functions(file), 1);
+        assert_int_equal(trace_function_at(file, 0).count, cases[i].count);
+        assert_int_equal(trace_defects_of(file).duplicate_rows, cases[i].duplicates);
+        trace_close(file);
+    }
+    sample_close(&dir);
+}
+
+/* Hundreds of functions of three rows each, the third a repetition: names and rows are found again as tables grow. */
+static void many_repeats_are_found(void **state) {
+    (void)state;
+    enum { N = 700 };
+    static char text[N * 3 * 40];
+    size_t n = (size_t)sprintf(text, HEAD2019);
+    for (int row = 0; row < 3; row++)
+        for (int f = 0; f < N; f++)
+            n += (size_t)sprintf(text + n, "o,a,f%d,http,%d,128,%d\n", f, row == 1, f % 9);
+    sample_dir dir;
+    sample_open(&dir);
+    trace_file *file = sample_trace("azure2019", sample_write(&dir, "invocations.csv", text));
+    assert_int_equal(trace_n_functions(file), N);
+    assert_int_equal(trace_defects_of(file).duplicate_rows, 2 * N);
+    for (size_t f = 0; f < N; f++) assert_int_equal(trace_function_at(file, f).count, 2 * (128 + f % 9) + 1);
+    trace_close(file);
+    sample_close(&dir);
+}
+
 static void invocations_arrive_at_end_less_duration(void **state) {
     (void)state;
     sample_dir dir;
@@ -482,6 +529,8 @@ int main(void) {
         cmocka_unit_test(durations_and_memory_are_joined),
         cmocka_unit_test(public_names_find_their_siblings),
         cmocka_unit_test(duplicate_rows_add_up_and_repeats_do_not),
+        cmocka_unit_test(repeats_are_of_rows_not_of_sums),
+        cmocka_unit_test(many_repeats_are_found),
         cmocka_unit_test(invocations_arrive_at_end_less_duration),
         cmocka_unit_test(decimals_are_rounded_to_the_nearest_ns),
         cmocka_unit_test(bad_files_are_refused_with_their_place),

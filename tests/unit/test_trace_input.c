@@ -156,6 +156,76 @@ static void huge_windows_are_refused(void **state) {
     sample_close(&dir);
 }
 
+/* Streams of one byte over and over: 300 MB from some hundred KB of gzip, from some dozen KB of zstd. */
+static void bombs_are_refused(void **state) {
+    (void)state;
+    enum { PIECE = 1 << 20, PIECES = 300 };
+    static blob b;
+    static char out[PIECE], zeros[PIECE];
+    char err[TRACE_ERR_LEN];
+    sample_dir dir;
+    sample_open(&dir);
+    for (size_t k = 0; k < 2; k++) {
+        b.n = 0;
+        for (int i = 0; i < PIECES; i++) kinds[k](&b, zeros, PIECE);
+        assert_true(b.n < PIECE);
+        const char *path = sample_write_bytes(&dir, "trace.csv", b.bytes, b.n);
+        trace_input *input;
+        assert_int_equal(trace_input_open(&input, path, err), 0);
+        int rc = 0;
+        size_t n = 0, got = 1;
+        while (!rc && got) {
+            rc = trace_input_read(input, out, PIECE, &got, err);
+            n += rc ? 0 : got;
+        }
+        trace_input_close(input);
+        assert_int_equal(rc, -1);
+        assert_int_equal(n, 256 * PIECE);
+        assert_non_null(strstr(err, "that unpack to more than 200 times as many"));
+        /* as a trace it is over before: no line is so long */
+        static const char *const formats[] = {NULL,      "csv",   "azure2019", "azure2021", "azure-llm2023",
+                                              "seconds", "packed"};
+        for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+            trace_file *file;
+            assert_int_equal(trace_open(&file, formats[i], path, err), -1);
+            if (!strstr(err,
+                        i == 6 ? "expected a packed trace" : ":1: found a line of more than 67108864 bytes"))
+                fail_msg("%s", err);
+        }
+    }
+    sample_close(&dir);
+}
+
+/* A header, then a line without end; and a header without end. */
+static void endless_lines_are_refused(void **state) {
+    (void)state;
+    enum { PIECE = 1 << 20, PIECES = 70 };
+    static blob b;
+    static char ones[PIECE];
+    char err[TRACE_ERR_LEN];
+    sample_dir dir;
+    sample_open(&dir);
+    memset(ones, '1', PIECE);
+    static const struct {
+        const char *begins, *line;
+    } cases[] = {{"time_s,function\n", ":2: "},
+                 {"time_s,function", ":1: "},
+                 {"requests\n5\n", ":3: "},
+                 {"HashOwner,HashApp,HashFunction,Trigger,1\no,a,f,", ":2: "},
+                 {"HashOwner,HashApp,HashFunction,Trigger,", ":1: "}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        trace_file *file;
+        b.n = 0;
+        add_zstd(&b, cases[i].begins, strlen(cases[i].begins));
+        for (int k = 0; k < PIECES; k++) add_zstd(&b, ones, PIECE);
+        const char *path = sample_write_bytes(&dir, "invocations.csv", b.bytes, b.n);
+        assert_int_equal(trace_open(&file, NULL, path, err), -1);
+        if (!strstr(err, "found a line of more than 67108864 bytes") || !strstr(err, cases[i].line))
+            fail_msg("%s", err);
+    }
+    sample_close(&dir);
+}
+
 static void compressed_traces_are_traces(void **state) {
     (void)state;
     static blob b;
@@ -187,6 +257,8 @@ int main(void) {
         cmocka_unit_test(truncated_streams_are_refused),
         cmocka_unit_test(damaged_streams_are_refused),
         cmocka_unit_test(huge_windows_are_refused),
+        cmocka_unit_test(bombs_are_refused),
+        cmocka_unit_test(endless_lines_are_refused),
         cmocka_unit_test(compressed_traces_are_traces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
