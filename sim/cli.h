@@ -43,6 +43,13 @@ int cli_run_verb(const cli_verb *verbs, const char *command, int argc, char **ar
 /* "COMMAND: MESSAGE" on stderr, in one line whatever a name in it holds */
 void cli_complain(const char *command, const char *format, ...);
 
+/* Where commands write. What -o names is replaced once the new one is whole; but a database of results (run: its --force
+ * keeps the old one as DB~) and the source of a policy (policy new) are never replaced unasked. Folders that are missing
+ * are made, when all input is read: with those above, by these two, for a folder, and for a file that will be in it. 0,
+ * or -1 with err, of len bytes. */
+int cli_make_folder(const char *folder, char *err, unsigned long len);
+int cli_make_folder_of(const char *path, char *err, unsigned long len);
+
 /* Finds a file that the program ships ("calib/data/v100.json"): in $HASSIM_HOME, share/hassim of the prefix that the
  * program is installed in, the source tree, share/hassim as configured. path is a buffer of len bytes. 0, or -1:
  * nowhere, err says where was looked. */

@@ -32,7 +32,7 @@ static const struct argp_option info_options[] = {
 };
 
 static const struct argp_option fit_options[] = {
-    {"output", 'o', "FILE", 0, "the device file to write (needed)", 0},
+    {"output", 'o', "FILE", 0, "the device file (needed), in place of an old one when all is written", 0},
     {"facts", 'f', "FACTS.json", 0,
      "what no latency tells: device, sources, cold start, memory, overhead (default: the shipped "
      "calib/data/v100_facts.json)",
@@ -276,6 +276,7 @@ static int run_check(const calib_args *args) {
 
 FILE *cli_calib_file_open(cli_calib_file *f, const char *path, char err[CALIB_ERR_LEN]) {
     struct stat st;
+    if (cli_make_folder_of(path, err, CALIB_ERR_LEN)) return NULL;
     int is_long = snprintf(f->part, sizeof f->part, "%s.part", path) >= (int)sizeof f->part;
     int is_odd =
         stat(path, &st) == 0 && !S_ISREG(st.st_mode); /* a rename would put a file in a device's place */

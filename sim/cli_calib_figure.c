@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "calib_csv.h"
 #include "cli.h"
@@ -260,11 +259,7 @@ static int draw(const figure_args *args, const devices *d, char err[FIGURES_ERR_
     request.plots_dir = plots;
     if (cli_find_shipped("plots", plots, sizeof plots, err, FIGURES_ERR_LEN)) return CLI_FAILED;
     if (figures_int_path(data, request.out_dir, "devices", ".tsv", err)) return CLI_USAGE;
-    if (mkdir(request.out_dir, 0777) && errno != EEXIST) {
-        snprintf(err, FIGURES_ERR_LEN, "%.300s: found %s, expected a folder that takes files",
-                 request.out_dir, strerror(errno));
-        return CLI_USAGE;
-    }
+    if (cli_make_folder(request.out_dir, err, FIGURES_ERR_LEN)) return CLI_USAGE;
     FILE *to = cli_calib_file_open(&f, data, err);
     if (!to) return CLI_USAGE;
     write_panels(to, d);

@@ -25,7 +25,8 @@ typedef struct {
 static const struct argp_option options[] = {
     {"format", 'f', "NAME", 0,
      "the layout of the files (needed): plain, rapp, parvagpu, gpu-percent or trace", 0},
-    {"output", 'o', "FILE.csv", 0, "the file to write (needed)", 0},
+    {"output", 'o', "FILE.csv", 0, "the file to write (needed), in place of an old one when all is written",
+     0},
     {"rename", 'r', "OLD=NEW", 0,
      "call a model by another name, such as the one it has on another GPU; may be repeated", 0},
     {"help", 'h', NULL, 0, "print this help", -1},

@@ -26,7 +26,7 @@ typedef struct {
 } new_args;
 
 static const struct argp_option options[] = {
-    {"output", 'o', "DIR", 0, "folder for NAME.c (default: this one)", 0},
+    {"output", 'o', "DIR", 0, "folder for NAME.c, made if missing (default: this one)", 0},
     {"help", 'h', NULL, 0, "print this help", -1},
     {"usage", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, -1},
     {0},
@@ -165,10 +165,16 @@ static int write_policy(const char *name, const char *path) {
     return rc;
 }
 
+static int fail_line(const char *line) {
+    cli_complain("hassim policy new", "%s", line);
+    return CLI_USAGE;
+}
+
 static int make(const new_args *a) {
     char path[PATH_LEN], line[LINE_LEN];
     int n = snprintf(path, sizeof path, "%s/%s.c", a->folder == NULL ? "." : a->folder, a->name);
     if (n < 0 || (size_t)n + 2 > sizeof path) return fail("-o", "a path that is too long");
+    if (cli_make_folder_of(path, line, sizeof line)) return fail_line(line);
     int rc = write_policy(a->name, path);
     if (rc != CLI_OK) return rc;
     cli_policy_build_line(path, line, sizeof line);

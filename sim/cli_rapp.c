@@ -14,7 +14,7 @@ enum { KEY_JSON = 0x100, KEY_SEED, KEY_BY };
 static const struct argp_option train_options[] = {
     {"data", 'd', "DIR", 0, "a folder with latency.csv, graphs.csv and operators.csv (needed)", 0},
     {"kind", 'k', "KIND", 0, "the kind of predictor (default: the first that `hassim rapp --help` lists)", 0},
-    {"output", 'o', "MODEL", 0, "the file to write (needed)", 0},
+    {"output", 'o', "MODEL", 0, "the file to write (needed), in place of an old one when all is written", 0},
     {"threads", 't', "N", 0, "threads (default 1); the result is the same", 0},
     {"seed", KEY_SEED, "N", 0, "seed of what is random in training (default 1)", 0},
     {"help", 'h', NULL, 0, "print this help", -1},
@@ -159,9 +159,9 @@ static int run_train(const rapp_args *args) {
     rapp_options options = cli_rapp_options(args);
     if (!args->data_dir) return cli_rapp_complain(args, CLI_USAGE, "found no data, expected --data DIR");
     if (!args->out) return cli_rapp_complain(args, CLI_USAGE, "found no output, expected -o MODEL");
-    if (rapp_save_check(args->out, err) || rapp_data_open(&data, args->data_dir, err))
-        return cli_rapp_complain(args, CLI_USAGE, err);
-    int rc = rapp_train(&m, args->kind, data, NULL, &options, err);
+    if (rapp_data_open(&data, args->data_dir, err)) return cli_rapp_complain(args, CLI_USAGE, err);
+    int rc = cli_make_folder_of(args->out, err, sizeof err) || rapp_save_check(args->out, err);
+    if (!rc) rc = rapp_train(&m, args->kind, data, NULL, &options, err);
     if (!rc) rc = rapp_save(m, args->out, err);
     if (rc) {
         cli_rapp_complain(args, CLI_USAGE, err);

@@ -16,7 +16,8 @@ typedef struct {
 } generate_args;
 
 static const struct argp_option options[] = {
-    {"output", 'o', "DIR", 0, "where to (needed); created if it is not there", 0},
+    {"output", 'o', "DIR", 0,
+     "folder to write to (needed), made if missing; its files are replaced when all is written", 0},
     {"functions", 'f', "N", 0, "how many functions (default 12)", 0},
     {"minutes", 'm', "N", 0, "how long (default 60)", 0},
     {"mean-rps", 'r', "RPS", 0,
@@ -184,7 +185,8 @@ int cli_trace_generate(int argc, char **argv) {
     if (args.help) return CLI_OK;
     if (args.spec.like == TRACE_LIKE_AZURE2019 && !args.has_rps)
         args.spec.mean_rps = TRACE_AZURE2019_RPS_PER_FUNCTION * args.spec.functions;
-    if (trace_generate(&args.spec, args.directory, &summary, err)) {
+    if (trace_generate_check(&args.spec, err) || cli_make_folder(args.directory, err, sizeof err) ||
+        trace_generate(&args.spec, args.directory, &summary, err)) {
         cli_complain("hassim trace generate", "%s", err);
         return CLI_USAGE;
     }

@@ -7,7 +7,7 @@
 #include "trace_packed.h"
 
 static const struct argp_option options[] = {
-    {"output", 'o', "FILE", 0, "the packed trace (needed); replaced when all is written", 0},
+    {"output", 'o', "FILE", 0, "the packed trace (needed), in place of an old one when all is written", 0},
     {"format", 'f', "FORMAT", 0, CLI_TRACE_FORMAT_HELP, 0},
     {"json", KEY_JSON, NULL, 0, "print JSON", 0},
     {"help", 'h', NULL, 0, "print this help", -1},
@@ -48,6 +48,7 @@ static int import(const cli_trace_args *args, char *err) {
     double begin_s = now_s();
     int rc = trace_open(&file, args->format, args->path, err);
     if (!rc) rc = cli_trace_provenance(provenance, sizeof provenance, file, "import", err);
+    if (!rc) rc = cli_make_folder_of(args->output, err, TRACE_ERR_LEN);
     if (!rc) rc = trace_packed_write(file, NULL, 0, provenance, args->output, &size, err);
     if (!rc) print(args, file, &size, now_s() - begin_s);
     trace_close(file);

@@ -8,7 +8,7 @@
 #include "trace_subset.h"
 
 static const struct argp_option options[] = {
-    {"output", 'o', "FILE", 0, "the subset, packed (needed); replaced when all is written", 0},
+    {"output", 'o', "FILE", 0, "the subset, packed (needed), in place of an old one when all is written", 0},
     {"functions", 'n', "N", 0, "how many functions (default 100)", 0},
     {"seed", 's', "N", 0, "same seed, same functions (default 1)", 0},
     {"format", 'f', "FORMAT", 0, CLI_TRACE_FORMAT_HELP, 0},
@@ -71,6 +71,7 @@ static int sample(const cli_trace_args *args, char *err) {
     snprintf(how, sizeof how, "sample (%zu functions, seed %llu)", n, (unsigned long long)args->seed);
     if (!rc) rc = trace_subset_choose(file, n, args->seed, chosen, &subset, err);
     if (!rc) rc = cli_trace_provenance(provenance, sizeof provenance, file, how, err);
+    if (!rc) rc = cli_make_folder_of(args->output, err, TRACE_ERR_LEN);
     if (!rc) rc = trace_packed_write(file, chosen, n, provenance, args->output, &size, err);
     if (!rc && args->json) print_json(&subset, n, trace_n_functions(file));
     if (!rc && !args->json) print_text(args->output, &subset, n, trace_n_functions(file));

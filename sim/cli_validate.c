@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -195,17 +194,11 @@ static int print(const validate_report *r, const validate_args *a) {
 
 /* Before work begins: a folder that figures can be written to */
 static int make_folder(const char *dir, char err[VALIDATE_ERR_LEN]) {
-    char inside[4096];
     if (!dir) return 0;
-    snprintf(inside, sizeof inside, "%s/.", dir);
-    if (mkdir(dir, 0777) && errno != EEXIST)
-        snprintf(err, VALIDATE_ERR_LEN, "--figures: %.300s: found %s, expected a folder or room for one", dir,
-                 strerror(errno));
-    else if (access(inside, W_OK | X_OK))
-        snprintf(err, VALIDATE_ERR_LEN, "--figures: %.300s: found %s, expected a folder to write to", dir,
-                 strerror(errno));
-    else
-        return 0;
+    if (cli_make_folder(dir, err, VALIDATE_ERR_LEN)) return -1;
+    if (!access(dir, W_OK | X_OK)) return 0;
+    snprintf(err, VALIDATE_ERR_LEN, "--figures: %.300s: found %s, expected a folder to write to", dir,
+             strerror(errno));
     return -1;
 }
 
@@ -276,7 +269,7 @@ static int validate(const validate_args *a) {
     int code = CLI_USAGE;
     if (!validate_open(&s.data, a->dir, err) && !validate_params_open(&s.params, a->params, err) &&
         !open_start(a, &s.start, err) && !open_device(&s.device, err) && !make_folder(a->figures, err) &&
-        !(a->fit && validate_params_save_check(a->fit, err)))
+        !(a->fit && (cli_make_folder_of(a->fit, err, sizeof err) || validate_params_save_check(a->fit, err))))
         code = a->fit ? fit(a, &s, err) : report(a, &s, err);
     if (code != CLI_OK && *err) cli_complain("hassim validate", "%s", err);
     validate_cv_free(s.cv);

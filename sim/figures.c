@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli.h"
 #include "figures_int.h"
 #include "results_int.h"
 
@@ -94,10 +94,7 @@ static figures_status draw_one(sqlite3 *db, const figures_request *request, cons
 static figures_status draw_all(sqlite3 *db, const figures_request *request, const name_list *names,
                                char err[FIGURES_ERR_LEN]) {
     size_t drawn = 0;
-    if (mkdir(request->out_dir, 0777) && errno != EEXIST) {
-        snprintf(err, FIGURES_ERR_LEN, "%s: %s", request->out_dir, strerror(errno));
-        return FIGURES_FAILED;
-    }
+    if (cli_make_folder(request->out_dir, err, FIGURES_ERR_LEN)) return FIGURES_FAILED;
     for (size_t i = 0; i < names->n; i++) {
         if (request->only && strcmp(names->items[i], request->only) != 0) continue;
         figures_status status = draw_one(db, request, names->items[i], &drawn, err);

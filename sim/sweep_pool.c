@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli.h"
 #include "sweep_int.h"
 
 typedef struct {
@@ -262,27 +263,11 @@ static int move_aside(const char *path, char *err) {
     return 0;
 }
 
-/* The folders of a path, made where missing */
-static int make_folders(const char *path, char *err) {
-    char folder[4096];
-    size_t n = strlen(path);
-    if (n >= sizeof folder) return config_fail(err, path, NULL, "a long path", "less than 4096 bytes");
-    memcpy(folder, path, n + 1);
-    for (char *p = folder + 1; *p != '\0'; p++) {
-        if (*p != '/') continue;
-        *p = '\0';
-        if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-            return config_fail(err, folder, NULL, strerror(errno), "a folder for the results");
-        *p = '/';
-    }
-    return 0;
-}
-
 /* Creates the database before any worker needs it; closed again, as SQLite must not cross a fork */
 static int prepare_database(const sweep *s, char *err) {
     results *r = NULL;
     if (s->options.force && !s->options.resume && move_aside(s->options.db_path, err) != 0) return -1;
-    if (make_folders(s->options.db_path, err) != 0) return -1;
+    if (cli_make_folder_of(s->options.db_path, err, CONFIG_ERR_LEN) != 0) return -1;
     if (results_open(&r, s->options.db_path, s->first->name, s->first->question, err) != 0) return -1;
     results_close(r);
     return 0;

@@ -6,9 +6,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli.h"
 #include "figures_int.h"
 #include "validate_report_int.h"
 
@@ -264,7 +264,7 @@ figures_status validate_plot(const validate_report *r, const figures_request *re
                              char err[FIGURES_ERR_LEN]) {
     figures_status status = FIGURES_OK;
     size_t shown = 0;
-    if (mkdir(request->out_dir, 0777) && errno != EEXIST) return fail_errno(request->out_dir, err);
+    if (cli_make_folder(request->out_dir, err, FIGURES_ERR_LEN)) return FIGURES_FAILED;
     for (size_t i = 0; i < r->n_rows && status == FIGURES_OK; i++) {
         const validate_row *row = &r->rows[i];
         shown += (size_t)is_shown(row);

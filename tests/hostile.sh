@@ -199,7 +199,7 @@ refuse 'fifo: found' run good.json -o fifo --force
 refuse 'good.json: found a file that is no database' run good.json -o good.json --force
 refuse 'good.json/r.db: found Not a directory' run good.json -o good.json/r.db
 refuse 'good.json/r.db: found Not a directory' run good.json -o good.json/r.db --resume
-refuse 'missing/d.json: found No such file' calib fit good.csv -o missing/d.json
+refuse 'good.json: found Not a directory' calib fit good.csv -o good.json/d.json
 refuse '--set: found "seeds", expected PATH=VALUE' run good.json --set seeds
 refuse '--set:1:3: found byte 0xff' run good.json --set "$(printf 'question=a\377b')"
 refuse 'found no database' compare
@@ -240,7 +240,7 @@ refuse 'found no measurements' calib import --format plain -o made.csv
 refuse "--rename: found 'resnet50', expected OLD=NEW" calib import --format plain good.csv -o made.csv --rename resnet50
 refuse "--rename: found 'a=b/c', expected OLD=NEW" calib import --format plain good.csv -o made.csv --rename a=b/c
 refuse "--rename: found 'vgg=vgg16', expected a model of these" calib import --format plain good.csv -o made.csv -r vgg=vgg16
-refuse 'missing/m.csv: found No such file' calib import --format plain good.csv -o missing/m.csv
+refuse 'good.json: found Not a directory' calib import --format plain good.csv -o good.json/m.csv
 refuse "--batch: found '33'" calib figure --batch 33
 refuse "--format: found 'gif'" calib figure --format gif
 refuse "--points: found 'good.csv', expected DEVICE=FILE.csv" calib figure --points good.csv
@@ -258,7 +258,7 @@ refuse "--threads: found '0'" rapp train --data data -o made.json --threads 0
 refuse "--seed: found '-1'" rapp train --data data -o made.json --seed=-1
 refuse 'folder: found something that is no file' rapp train --data data --kind roofline -o folder
 refuse 'fifo: found something that is no file' rapp train --data data --kind roofline -o fifo
-refuse 'missing/m.json: found No such file' rapp train --data data --kind roofline -o missing/m.json
+refuse 'good.json: found Not a directory' rapp train --data data --kind roofline -o good.json/m.json
 refuse 'found no model file' rapp eval --data data
 refuse 'found no data' rapp eval model.json
 refuse "found 'b.json', expected one model file" rapp eval a.json b.json
@@ -276,7 +276,7 @@ refuse 'found no name' policy new
 refuse 'found "Mine"' policy new Mine
 refuse 'found "../x"' policy new ../x
 refuse 'found "has"' policy new has
-refuse 'missing/mine.c: found No such file' policy new mine -o missing
+refuse 'good.json: found Not a directory' policy new mine -o good.json
 : >taken.c
 refuse 'taken.c: found a file of that name' policy new taken
 refuse 'found no policy' policy test
@@ -525,7 +525,7 @@ refuse 'found no output' trace import trace.csv
 refuse 'found no trace file' trace import -o made.packed
 refuse 'functions is 3, expected 1 to 2' trace sample trace.csv -n 3 -o made.packed
 refuse 'fifo: found something that is no file' trace import trace.csv -o fifo
-refuse 'nowhere/made.packed: found No such file' trace import trace.csv -o nowhere/made.packed
+refuse 'good.json: found Not a directory' trace import trace.csv -o good.json/made.packed
 refuse "--like: found 'google'" trace generate -o made --like google
 refuse "--repeat: found '0'" bench trace --repeat 0
 from='{"trace": {"format": "csv", "path": "trace.csv"}, "models": ["resnet51"]}'
@@ -570,7 +570,7 @@ runs 'requests.csv:2: latency_ms: found "-1"' one/requests.csv 'start_s,latency_
 runs 'runs.csv:2: requests: found "1", expected 2' one/requests.csv 'start_s,latency_ms,status\n0,1,200\n0,1,200\n'
 runs 'usage.csv:2: sm_pct: found "99999999999"' one/usage.csv 't_s,gpu,sm_pct,quota_pct,pods\n0,g,99999999999,1,1\n'
 runs 'found no run "two", expected one of runs.csv, such as "one"' '' '' '--run two'
-runs '--figures: good.json: found Not a directory, expected' '' '' '--figures good.json'
+runs 'good.json: found Not a directory, expected' '' '' '--figures good.json'
 runs 'missing.json: found No such file' '' '' '--params missing.json'
 
 # ---- databases ----

@@ -408,6 +408,11 @@ static void drawing_close(drawing *d) {
     free(d->gap_cv);
 }
 
+int trace_generate_check(const trace_generate_spec *spec, char err[TRACE_ERR_LEN]) {
+    double mix_sum;
+    return check_spec(spec, &mix_sum, err);
+}
+
 int trace_generate(const trace_generate_spec *spec, const char *directory, trace_summary *summary,
                    char err[TRACE_ERR_LEN]) {
     file_set set = {0};

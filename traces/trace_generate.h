@@ -61,6 +61,8 @@ typedef struct {
 #define TRACE_AZURE2019_RPS_PER_FUNCTION 0.2494
 
 const char *trace_kind_name(trace_kind kind); /* "steady", "diurnal", "bursty", "rare" */
+/* Whether trace_generate would take it. */
+int trace_generate_check(const trace_generate_spec *spec, char err[TRACE_ERR_LEN]);
 /* Creates directory if it is not there. */
 int trace_generate(const trace_generate_spec *spec, const char *directory, trace_summary *summary,
                    char err[TRACE_ERR_LEN]);

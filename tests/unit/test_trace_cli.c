@@ -75,7 +75,7 @@ static void exit_codes_tell_good_from_bad(void **state) {
         {CLI_USAGE, {"trace", "lint"}},
         {CLI_USAGE, {"trace", "import", good}},
         {CLI_USAGE, {"trace", "import", bad, "-o", packed}},
-        {CLI_USAGE, {"trace", "import", good, "-o", "/nowhere/at/all"}},
+        {CLI_USAGE, {"trace", "import", good, "-o", "/dev/null/all"}},
         {CLI_USAGE, {"trace", "sample", good, "-o", packed}}, /* 100 of 1 */
         {CLI_USAGE, {"trace", "sample", good, "-o", packed, "-n", "0"}},
         {CLI_USAGE, {"trace", "sample", good, "-o", packed, "-n", "x"}},

@@ -1,0 +1,109 @@
+#!/bin/sh
+# What commands write: folders that are missing are made, an old file is replaced by a whole one (sim/cli.h), and where
+# the command fails there is neither.
+#
+#     sh tests/outputs.sh BUILD_FOLDER
+set -u
+cd "$(dirname "$0")/.."
+hassim=$(cd "$1" && pwd)/hassim
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+bad=0
+
+complain() {
+    bad=$((bad + 1))
+    echo "hassim $words: $*" >&2
+    sed 's/^/    /' log >&2
+}
+
+# writes FILE WORD...: in folders that are missing, and again in place of an old file
+writes() {
+    file=$1
+    shift
+    words=$*
+    for time in first second; do
+        "$hassim" "$@" >log 2>&1 || complain "found exit code $?, expected 0 the $time time"
+        [ -s "$file" ] || complain "found no $file the $time time"
+        grep -q 'an old one' "$file" && complain "found what was there before"
+        find . -name '*.part' -o -name '*.tmp' | grep . >log && complain "found a part left behind"
+        [ $time = first ] && cp "$file" whole && echo 'an old one' >"$file"
+    done
+    cmp -s whole "$file" || complain "found another file the second time"
+}
+
+# keeps CODE FILE WORD...: what is there stays, to the byte
+keeps() {
+    code=$1
+    file=$2
+    shift 2
+    words=$*
+    cp "$file" before
+    "$hassim" "$@" >log 2>&1
+    found=$?
+    [ $found -eq "$code" ] || complain "found exit code $found, expected $code"
+    cmp -s before "$file" || complain "$file has changed"
+}
+
+# fails FOLDER WORD...: bad input leaves no folder
+fails() {
+    folder=$1
+    shift
+    words=$*
+    "$hassim" "$@" >log 2>&1 && complain "found exit code 0"
+    [ -e "$folder" ] && complain "found $folder"
+}
+
+cat >config.json <<'END'
+{"name": "c", "duration_s": 20, "seeds": 1, "cluster": {"gpus": [{"device": "v100-16gb"}]},
+ "functions": [{"name": "f", "model": "resnet50", "trace": {"mean_rps": 5}}], "policies": [{"name": "has"}]}
+END
+for cell in 1,50,50,21 1,50,100,14 1,100,50,20 1,100,100,9 4,50,50,60 4,50,100,41 4,100,50,39 4,100,100,22; do
+    echo "resnet50,$cell"
+done | sed '1i\
+model,batch,sm_pct,quota_pct,latency_ms' >latency.csv
+mkdir data
+cp latency.csv data
+cat >data/graphs.csv <<'END'
+model,gmac,conv2d_count,dense_count,relu_count,lat_ms_b4_sm100_q20,lat_ms_b4_sm100_q40,lat_ms_b4_sm100_q60,lat_ms_b4_sm100_q80,lat_ms_b4_sm100_q100
+resnet50,4.1,53,1,49,78,36,24,22,22
+END
+cat >data/operators.csv <<'END'
+model,node,op,kernel_h,kernel_w,channels,stride_h,stride_w,pad_top,pad_left,pad_bottom,pad_right,dilation_h,dilation_w,groups,shape0,shape1,shape2,shape3,t_ms_sm5,t_ms_sm10,t_ms_sm30,t_ms_sm60,t_ms_sm80,t_ms_sm100
+resnet50,0,conv2d,7,7,64,2,2,3,3,3,3,1,1,1,64,3,7,7,20,10,4,3,2.5,2
+END
+printf 'time_s,function\n1,a\n2,b\n' >trace.csv
+echo nonsense >bad.csv
+
+writes a/b/t.packed trace import trace.csv -o a/b/t.packed
+writes c/d/t.packed trace sample trace.csv -n 1 -o c/d/t.packed
+writes e/f/invocations.csv trace generate --functions 3 --minutes 2 -o e/f
+writes g/h/m.csv calib import --format plain latency.csv -o g/h/m.csv
+writes i/j/d.json calib fit latency.csv -o i/j/d.json
+writes k/l/m.json rapp train --data data --kind table -o k/l/m.json
+
+# results and policies are somebody's work
+"$hassim" run config.json -o m/n/r.db >log 2>&1 || { words=run; complain 'does not run'; }
+keeps 2 m/n/r.db run config.json -o m/n/r.db
+"$hassim" policy new mine -o o/p >log 2>&1 || { words=policy; complain 'is not made'; }
+keeps 2 o/p/mine.c policy new mine -o o/p
+
+if command -v gnuplot >/dev/null; then
+    writes q/r/timeline.svg figures m/n/r.db --only timeline --format svg --out q/r
+    writes s/t/devices.svg calib figure --format svg --out s/t
+fi
+
+fails u trace import bad.csv -o u/t.packed
+fails u trace sample bad.csv -n 1 -o u/t.packed
+fails u trace sample trace.csv -n 9 -o u/t.packed
+fails u trace generate --functions 0 -o u
+fails u calib import --format plain bad.csv -o u/m.csv
+fails u calib fit bad.csv -o u/d.json
+fails u rapp train --data . -o u/m.json
+fails u run bad.csv -o u/r.db
+fails u figures bad.csv --out u
+fails u validate . --fit u/p.json
+fails u validate . --figures u
+
+[ $bad -eq 0 ] || exit 1
+echo "outputs: as they should be"
