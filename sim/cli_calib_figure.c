@@ -2,7 +2,6 @@
  * devices.tsv, plots/devices.gp draws them. */
 #include <argp.h>
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

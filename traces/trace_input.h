@@ -7,7 +7,7 @@
  *
  * Readers keep what they read: a trace takes memory in proportion to its bytes, so that a few that unpack to very many
  * (a bomb) must not be taken for one. Beyond 256 MiB, what unpacks to more than 200 times its size is refused; the public
- * traces unpack to 3 to 30 times theirs. Plain files are taken whatever their size.
+ * traces in plain text are 4 to 10 times what zstd makes of them. Plain files are taken whatever their size.
  *
  * Errors: -1 and "path: found ..., expected ..." in err. A stream that ends inside a member or frame, fails its
  * checksum, or goes on with bytes that begin no further one is refused when the reader gets there: what was read
