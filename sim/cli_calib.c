@@ -13,8 +13,8 @@
 #include "calib_trace.h"
 #include "cli.h"
 #include "cli_calib_int.h"
+#include "setup_int.h"
 
-static const char SHIPPED[] = "calib/data/v100.json";
 static const char SHIPPED_FACTS[] = "calib/data/v100_facts.json";
 
 enum { PATH_LEN = CLI_CALIB_PATH_LEN };
@@ -212,14 +212,28 @@ static void print_model(const calib *c, const calib_model *m) {
     print_uncertainty(m);
 }
 
-/* The file asked for, else the shipped one. */
+static int is_path(const char *word) {
+    size_t n = strlen(word);
+    return strchr(word, '/') || (n >= 5 && !strcmp(word + n - 5, ".json")) || !access(word, F_OK);
+}
+
+int cli_calib_find(const char *word, char path[PATH_LEN], char err[CALIB_ERR_LEN]) {
+    char expected[SETUP_KNOWN_LEN], why[CONFIG_ERR_LEN], quoted[CONFIG_FOUND_LEN];
+    int found = 1;
+    if (is_path(word))
+        snprintf(path, PATH_LEN, "%s", word);
+    else
+        found = setup_find_device(word, path, expected, why);
+    if (found < 0) snprintf(err, CALIB_ERR_LEN, "%.500s", why);
+    if (!found) snprintf(err, CALIB_ERR_LEN, "found %s, expected %s", config_quote(quoted, word), expected);
+    return found > 0 ? 0 : -1;
+}
+
 static int open_calib(const calib_args *args, calib **c, char path[PATH_LEN]) {
     char err[CALIB_ERR_LEN];
-    if (args->file)
-        snprintf(path, PATH_LEN, "%s", args->file);
-    else if (cli_find_shipped(SHIPPED, path, PATH_LEN, err, sizeof err))
+    if (cli_calib_find(args->file ? args->file : "v100-16gb", path, err) || calib_open(c, path, err))
         return complain(args, CLI_USAGE, err);
-    return calib_open(c, path, err) ? complain(args, CLI_USAGE, err) : CLI_OK;
+    return CLI_OK;
 }
 
 static int run_info(const calib_args *args) {
@@ -338,14 +352,13 @@ typedef struct {
 } calib_command;
 
 static const calib_command commands[] = {
-    {"info", "[FILE]",
+    {"info", "[DEVICE]",
      "Show what a calibration says: device, sources, licence, fit errors, cold start; every model, or one in "
-     "full. FILE: a device file (default: the shipped calib/data/v100.json).",
+     "full. DEVICE: one that ships, by its name as in configs, or a device file (default: v100-16gb).",
      info_options, run_info, NULL},
-    {"check", "[FILE]",
+    {"check", "[DEVICE]",
      "Check a device file, or a trace of hassim-calibrate: keys, types, ranges, monotonicity. Says the first "
-     "fault with "
-     "its place.",
+     "fault with its place. DEVICE: as for info.",
      check_options, run_check, NULL},
     {"import", "FILE...", "Turn measurements of a known layout into CSV that fit reads.", NULL, NULL,
      cli_calib_import},
@@ -354,7 +367,8 @@ static const calib_command commands[] = {
      "the columns "
      "model, batch, sm_pct, latency_ms and, where it is not 100, quota_pct; the result is a device file.",
      fit_options, run_fit, NULL},
-    {"figure", "[FILE...]", "Draw latency against SM share, device by device.", NULL, NULL, cli_calib_figure},
+    {"figure", "[DEVICE...]", "Draw latency against SM share, device by device.", NULL, NULL,
+     cli_calib_figure},
 };
 
 static int run_command(const calib_command *command, int argc, char **argv) {

@@ -140,8 +140,10 @@ static int read_points(devices *d, const char *text, char err[CALIB_ERR_LEN]) {
 }
 
 static int open_all(devices *d, const figure_args *args, char err[CALIB_ERR_LEN]) {
+    char path[CLI_CALIB_PATH_LEN];
     int rc = args->n_files ? 0 : open_shipped(d, err);
-    for (int i = 0; i < args->n_files && !rc; i++) rc = open_device(d, args->files[i], err);
+    for (int i = 0; i < args->n_files && !rc; i++)
+        rc = cli_calib_find(args->files[i], path, err) ? -1 : open_device(d, path, err);
     for (int i = 0; i < args->n_points && !rc; i++) rc = read_points(d, args->points[i], err);
     return rc;
 }
@@ -279,12 +281,12 @@ int cli_calib_figure(int argc, char **argv) {
     const struct argp argp = {
         options,
         parse,
-        "[FILE...]",
+        "[DEVICE...]",
         "Draw batch latency at full quota against SM share, device by device, for the models that several "
         "devices share "
-        "(and all of a device that shares none), and print the paths of the files. FILE: device files "
-        "(default: those "
-        "shipped). The bands are one standard deviation of the fit.\vThe data go to devices.tsv.",
+        "(and all of a device that shares none), and print the paths of the files. DEVICE: as for info "
+        "(default: all that ship). The bands are one standard deviation of the fit.\vThe data go to "
+        "devices.tsv.",
         NULL,
         NULL,
         NULL};

@@ -1,4 +1,5 @@
-/* setup_int.h - private to setup*.c: the store of what was read from files. plugin.c hashes its files alike. */
+/* setup_int.h - private to setup*.c: the store of what was read from files. plugin.c hashes its files alike, and
+ * `hassim calib` finds devices alike. */
 #ifndef SETUP_INT_H
 #define SETUP_INT_H
 
@@ -33,6 +34,11 @@ typedef struct {
     rapp_data *data;
     uint64_t hash; /* of graphs.csv and operators.csv */
 } setup_priors;
+
+/* The calibration file that ships for a device. 1: path; 0: there is none, expected says what there is; -1: err */
+enum { SETUP_PATH_LEN = 4096, SETUP_KNOWN_LEN = 300 };
+int setup_find_device(const char *device, char path[SETUP_PATH_LEN], char expected[SETUP_KNOWN_LEN],
+                      char err[CONFIG_ERR_LEN]);
 
 /* Hash of the running program. */
 uint64_t setup_store_program(const setup_store *store);

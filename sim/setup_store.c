@@ -20,7 +20,7 @@ struct setup_store {
     uint64_t program; /* hash of what is running: built-in policies and engine */
 };
 
-enum { PATH_LEN = 4096 };
+enum { PATH_LEN = SETUP_PATH_LEN };
 
 uint64_t setup_hash_bytes(uint64_t hash, const void *bytes, size_t n) {
     const unsigned char *p = bytes;
@@ -167,16 +167,22 @@ static int search_folder(const char *folder, const char *device, char *path, cha
     return found;
 }
 
-int setup_store_calib(setup_store *store, const config *c, const char *place, const char *device, int is_file,
-                      const setup_calib **out, char err[CONFIG_ERR_LEN]) {
-    char folder[PATH_LEN], path[PATH_LEN], known[200] = "", quoted[CONFIG_FOUND_LEN], expected[300];
-    if (is_file) return open_calib(store, device, out, err);
+int setup_find_device(const char *device, char path[SETUP_PATH_LEN], char expected[SETUP_KNOWN_LEN],
+                      char err[CONFIG_ERR_LEN]) {
+    char folder[PATH_LEN], known[SETUP_KNOWN_LEN - 100] = "";
     if (cli_find_shipped("calib/data", folder, sizeof folder, err, CONFIG_ERR_LEN) != 0) return -1;
     int found = search_folder(folder, device, path, known, sizeof known, err);
-    if (found < 0) return -1;
+    snprintf(expected, SETUP_KNOWN_LEN, "a calibrated device (%s) or a calibration file", known);
+    return found;
+}
+
+int setup_store_calib(setup_store *store, const config *c, const char *place, const char *device, int is_file,
+                      const setup_calib **out, char err[CONFIG_ERR_LEN]) {
+    char path[SETUP_PATH_LEN], expected[SETUP_KNOWN_LEN], quoted[CONFIG_FOUND_LEN];
+    if (is_file) return open_calib(store, device, out, err);
+    int found = setup_find_device(device, path, expected, err);
     if (found > 0) return open_calib(store, path, out, err);
-    snprintf(expected, sizeof expected, "a calibrated device (%s) or a calibration file", known);
-    return config_fail(err, c->file, place, config_quote(quoted, device), expected);
+    return found < 0 ? -1 : config_fail(err, c->file, place, config_quote(quoted, device), expected);
 }
 
 typedef struct {

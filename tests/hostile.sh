@@ -413,6 +413,10 @@ refuse 'good.json: prices: found "./fifo": no regular file' run good.json --set 
 # ---- calibrations ----
 
 refuse 'missing.json: found No such file' calib info missing.json
+refuse 'found "v100", expected a calibrated device (a100-80gb, gh200, v100-16gb) or a calibration file' calib info v100
+refuse 'folder/v100-16gb: found No such file' calib check folder/v100-16gb
+refuse 'found "?[2J", expected a calibrated device' calib info "$(printf '\033[2J')"
+refuse 'found "h100", expected a calibrated device' calib figure h100
 refuse 'folder: found a directory' calib check folder
 refuse 'fifo: found a device or pipe' calib check fifo
 refuse 'empty:1:1: found the end of the text' calib check empty
