@@ -249,6 +249,22 @@ int calib_json_bool(calib_json *j, const cJSON *object, const char *key) {
     return item && cJSON_IsTrue(item);
 }
 
+/* Printable UTF-8 (RFC 3629): without C0, DEL and C1, which terminals obey. */
+static int is_printable(const char *text) {
+    static const uint32_t least[] = {0x20, 0xa0, 0x800, 0x10000};
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        int more = *c >= 0xf0 ? 3 : *c >= 0xe0 ? 2 : *c >= 0x80 ? 1 : 0;
+        uint32_t code = more ? *c & (0x3fu >> more) : *c;
+        if (*c > 0xf4 || *c == 0x7f) return 0;
+        for (int i = 0; i < more; i++) {
+            if ((*++c & 0xc0) != 0x80) return 0;
+            code = code << 6 | (*c & 0x3f);
+        }
+        if (code < least[more] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return 0;
+    }
+    return 1;
+}
+
 const char *calib_json_text(calib_json *j, const cJSON *object, const char *key) {
     const cJSON *item = need(j, object, key, "a text");
     if (!item) return "";
@@ -256,12 +272,9 @@ const char *calib_json_text(calib_json *j, const cJSON *object, const char *key)
         wrong(j, item, key, "a text of 1 to 4000 bytes");
         return "";
     }
-    for (const char *c = item->valuestring; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            wrong(j, item, key, "a text without control characters");
-            return "";
-        }
-    return item->valuestring;
+    if (is_printable(item->valuestring)) return item->valuestring;
+    wrong(j, item, key, "a text in UTF-8 without control characters");
+    return "";
 }
 
 int calib_json_is(calib_json *j, const cJSON *object, const char *key, const char *expected) {

@@ -1,6 +1,5 @@
 /* cli_parse.c - command lines by argp, and one line about what is wrong with one. argp's own errors are two
  * lines long and do not say what was expected; they are switched off. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,8 +22,7 @@ void cli_complain(const char *command, const char *format, ...) {
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    for (char *p = line; *p != '\0'; p++)
-        if (iscntrl((unsigned char)*p)) *p = '?';
+    config_show(line);
     fprintf(stderr, "%s: %s\n", command, line);
 }
 

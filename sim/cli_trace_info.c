@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "cli_trace_int.h"
+#include "config_json.h"
 #include "trace_defects.h"
 #include "trace_packed.h"
 #include "trace_stats.h"
@@ -150,8 +151,10 @@ static void print_top(const trace_picture *p) {
          "var/mean   gap CV  mean ms  memory MiB");
     for (size_t i = 0; i < p->n_top; i++) {
         const top_function *t = &p->top[i];
-        printf("%5zu %6zu  %-16.16s %12llu ", i + 1, t->row + 1, t->function.name,
-               (unsigned long long)t->function.count);
+        char name[17];
+        snprintf(name, sizeof name, "%s", t->function.name);
+        config_show(name); /* a character may be cut */
+        printf("%5zu %6zu  %-16s %12llu ", i + 1, t->row + 1, name, (unsigned long long)t->function.count);
         print_value("%6.2f%%",
                     p->minutes.sum ? 100 * (double)t->function.count / (double)p->minutes.sum : NAN,
                     "    n/a");

@@ -17,11 +17,6 @@ typedef struct {
 } source;
 
 /* A file's name may hold anything; a message is one line */
-static void keep_one_line(char *err) {
-    for (; *err != '\0'; err++)
-        if ((unsigned char)*err < 0x20 || *err == 0x7f) *err = '?';
-}
-
 /* "NAME:LINE:COLUMN: found ..., expected ..."; columns count characters, not bytes */
 static int fail_at(const source *s, size_t at, const char *found, const char *expected) {
     size_t line = 1, column = 1;
@@ -36,7 +31,7 @@ static int fail_at(const source *s, size_t at, const char *found, const char *ex
     }
     snprintf(s->err, CONFIG_ERR_LEN, "%.300s:%zu:%zu: found %s, expected %s", s->name, line, column, found,
              expected);
-    keep_one_line(s->err);
+    config_show(s->err);
     return -1;
 }
 
@@ -52,6 +47,23 @@ static size_t utf8_length(const unsigned char *p, size_t left) {
     if (p[0] == 0xf0 && p[1] < 0x90) return 0;
     if (p[0] == 0xf4 && p[1] > 0x8f) return 0;
     return n;
+}
+
+/* Control characters (C0, DEL and C1, which terminals obey) show as '?' */
+static int is_control(const unsigned char *p, size_t n) {
+    return p[0] < 0x20 || p[0] == 0x7f || (n == 2 && p[0] == 0xc2 && p[1] < 0xa0);
+}
+
+void config_show(char *text) {
+    size_t left = strlen(text);
+    while (left > 0) {
+        size_t n = utf8_length((unsigned char *)text, left);
+        if (n == 0 || is_control((unsigned char *)text, n)) *text = '?';
+        if (n == 2 && *text == '?') text[1] = '?';
+        n += n == 0;
+        text += n;
+        left -= n;
+    }
 }
 
 typedef struct {
@@ -188,13 +200,8 @@ int config_fail(char err[CONFIG_ERR_LEN], const char *file, const char *place, c
     else
         snprintf(err, CONFIG_ERR_LEN, "%.300s%s%.150s: found %.120s, expected %.400s", file, colon, place,
                  found, expected);
-    keep_one_line(err);
+    config_show(err);
     return -1;
-}
-
-/* Control characters (C0, DEL and C1, which terminals obey) show as '?' */
-static int is_control(const unsigned char *p, size_t n) {
-    return p[0] < 0x20 || p[0] == 0x7f || (n == 2 && p[0] == 0xc2 && p[1] < 0xa0);
 }
 
 const char *config_quote(char out[CONFIG_FOUND_LEN], const char *text) {

@@ -30,6 +30,8 @@ cJSON *config_json_read(const char *path, char err[CONFIG_ERR_LEN]);
  * and without found (NULL: "missing") it leaves them out. */
 int config_fail(char err[CONFIG_ERR_LEN], const char *file, const char *place, const char *found,
                 const char *expected);
+/* Replaces by '?' what is no printable text: control characters (C0, DEL, C1), bytes that are no UTF-8 */
+void config_show(char *text);
 /* text in double quotes, printable and shortened; returns out */
 const char *config_quote(char out[CONFIG_FOUND_LEN], const char *text);
 /* an item as a message shows it: "the string "ten"", "the number 3", "an object" ...; returns out */

@@ -27,6 +27,13 @@ complain() {
     sed 's/^/    /' "$work/err" >&2
 }
 
+# is_text FILE: printable ASCII, or UTF-8 without control characters: nothing that a terminal obeys
+is_text() {
+    LC_ALL=C grep -q '[^ -~]' "$1" || return 0
+    LC_ALL=C grep -q "$(printf '[[:cntrl:]]\\|\302[\200-\237]')" "$1" && return 1
+    iconv -f UTF-8 -t UTF-8 "$1" >/dev/null 2>&1
+}
+
 # refuse FRAGMENT WORD...: `hassim WORD...` is refused with a line that holds the fragment
 refuse() {
     fragment=$1
@@ -42,6 +49,7 @@ refuse() {
     [ $code -eq 2 ] || complain "found exit code $code, expected 2"
     [ "$(wc -l <"$work/err")" -eq 1 ] || complain "expected one line on stderr"
     [ -s "$work/out" ] && complain "expected nothing on stdout"
+    is_text "$work/err" || complain "expected text, found $(od -An -c "$work/err" | tr -d '\n')"
     case $line in
     "hassim"*"$fragment"*) ;;
     *) complain "expected \"$fragment\"" ;;
@@ -576,6 +584,52 @@ runs 'usage.csv:2: sm_pct: found "99999999999"' one/usage.csv 't_s,gpu,sm_pct,qu
 runs 'found no run "two", expected one of runs.csv, such as "one"' '' '' '--run two'
 runs 'good.json: found Not a directory, expected' '' '' '--figures good.json'
 runs 'missing.json: found No such file' '' '' '--params missing.json'
+
+# ---- bytes that a terminal would obey, or that are no text, wherever a file's content is quoted ----
+
+byte='\033[2J\233\377\302\2332K\001'
+json '' "{\"$byte\": 1}"
+json '' "$byte"
+json ': found the unknown key "?[2J' '{"\\u001b[2J\\u009b2K": 1}'
+prices '' "{\"prices\": [{\"provider\": \"$byte\"}]}"
+prices '' '{"prices": [{"provider": "\\u001b[2J\\u009b2K"}]}'
+calib '' "s/\"description\":\t\"/&$(printf "$byte")/"
+calib '' 's/"description":\t"/&\\u001b[2J\\u009b/'
+calib '' "s/\"resnet50\"/\"$(printf "$byte")\"/"
+facts '' "s/\"description\": \"/&$(printf "$byte")/"
+latencies '' "model,batch,sm_pct,quota_pct,latency_ms\n$byte,1,50,50,21\n"
+latencies '' "model,batch,sm_pct,quota_pct,latency_ms\nresnet50,$byte,50,50,21\n"
+latencies '' "$byte\n"
+import '' rapp "$byte\n"
+import '' plain "model,batch,sm_pct,quota_pct,latency_ms\nresnet50,$byte,50,50,21\n"
+import '' parvagpu "$byte,$byte\n"
+import '' gpu-percent "$byte,$byte\n"
+rapp '' graphs.csv "$byte\n"
+rapp '' graphs.csv "model,gmac\n$byte,$byte\n"
+rapp '' latency.csv "model,batch,sm_pct,quota_pct,latency_ms\n$byte,x,50,50,21\n"
+rapp '' operators.csv "$byte\n"
+model '' "s/\"table\"/\"$(printf "$byte")\"/"
+trace '' csv "$byte\n"
+trace ':2:3: found "\x1b[2J' csv "time_s,function\n1,$byte\n"
+trace ':2:4: found "\x9bx", expected a name of printable characters (UTF-8)' csv 'time_s,function\n1,f\233x\n'
+trace ':2:5: found "\xc2\x9bx", expected a name of printable' csv 'time_s,function\n1,ab\302\233x\n'
+trace '' azure2019 "HashOwner,HashApp,HashFunction,Trigger,1\no,a,f,http,$byte\n"
+trace '' azure2021 "app,func,end_timestamp,duration\na,$byte,1,1\n"
+trace '' azure-llm2023 "TIMESTAMP,ContextTokens,GeneratedTokens\n$byte,1,1\n"
+trace '' seconds "requests\n$byte\n"
+trace '' packed "HASSIMTR$byte"
+printf 'time_s,function\n1,a\n2,b\n' >trace.csv
+printf "$byte" >odd
+refuse '' compare odd
+refuse '' run good.json --plugin odd
+refuse '' policy test odd
+refuse '' run good.json --set "$(printf "name=$byte")"
+runs '' runs.csv "run,system,model,served_model,workload,requests,failed,span_s,usage,tags\n$byte,has,resnet,resnet50,W,1,0,0.1,yes,clean\n"
+runs '' runs.csv "$byte\n"
+runs '' workloads.csv "workload,stage,rate_rps\n$byte,0,1\n"
+runs '' one/requests.csv "start_s,latency_ms,status\n$byte,80,200\n"
+runs '' one/usage.csv "t_s,gpu,sm_pct,quota_pct,pods\n0,$byte,x,40,1\n"
+runs '' '' '' "--run $(printf "$byte")"
 
 # ---- databases ----
 

@@ -53,7 +53,9 @@ int trace_fail_at(const trace_lines *lines, const char *at, const char *expected
 int trace_scan_comma(const trace_lines *lines, const char **at, char *err);
 int trace_scan_end(const trace_lines *lines, const char *at, char *err);
 int trace_scan_name(const trace_lines *lines, const char **at,
-                    char *err); /* not empty, printable, no quotes */
+                    char *err); /* not empty, printable UTF-8, no quotes */
+/* The first of these bytes, none of them below 0x20, that is no printable text; end if all are. */
+const char *trace_scan_text(const char *at, const char *end);
 /* Seconds since the trace began, at most TRACE_MINUTES_MAX minutes, in ns. */
 int trace_scan_time(const trace_lines *lines, const char **at, int64_t *ns, char *err);
 /* A whole number from 0 to most (at most 10^18). */

@@ -134,6 +134,37 @@ static bool may_end_name(const char *c) {
     return (low | ((comma - each) & ~comma) | ((quote - each) & ~quote) | ((rubout - each) & ~rubout)) & top;
 }
 
+/* Bytes of the character of UTF-8 at `at`, which begins with a byte from 0x80 on; 0: none (RFC 3629), or one of the
+ * control characters U+0080 to U+009F. */
+static size_t wide_length(const unsigned char *at, size_t left) {
+    static const uint32_t least[] = {0, 0xa0, 0x800, 0x10000};
+    size_t more = at[0] >= 0xf0 ? 3 : at[0] >= 0xe0 ? 2 : 1;
+    uint32_t code = at[0] & (0x3fu >> more);
+    if (at[0] > 0xf4 || left <= more) return 0;
+    for (size_t i = 1; i <= more; i++) {
+        if ((at[i] & 0xc0) != 0x80) return 0;
+        code = code << 6 | (at[i] & 0x3f);
+    }
+    bool is_surrogate = code >= 0xd800 && code < 0xe000;
+    return code < least[more] || code > 0x10ffff || is_surrogate ? 0 : more + 1;
+}
+
+const char *trace_scan_text(const char *at, const char *end) {
+    const uint64_t top = UINT64_C(0x8080808080808080);
+    while (at < end) {
+        uint64_t x;
+        if (end - at >= 8 && (memcpy(&x, at, sizeof x), !(x & top))) {
+            at += 8;
+            continue;
+        }
+        size_t n = 1;
+        if ((unsigned char)*at >= 0x80) n = wide_length((const unsigned char *)at, (size_t)(end - at));
+        if (!n) break;
+        at += n;
+    }
+    return at;
+}
+
 int trace_scan_name(const trace_lines *lines, const char **at, char *err) {
     const char *c = *at;
     while (lines->end - c >= 8 && !may_end_name(c)) c += 8;
@@ -141,6 +172,8 @@ int trace_scan_name(const trace_lines *lines, const char **at, char *err) {
     if (c < lines->end && *c != ',')
         return trace_fail_at(lines, c, "a name of printable characters without blanks or quotes", err);
     if (c == *at) return trace_fail_at(lines, c, "a name", err);
+    const char *text_end = trace_scan_text(*at, c);
+    if (text_end < c) return trace_fail_at(lines, text_end, "a name of printable characters (UTF-8)", err);
     if (c - *at > NAME_MAX_BYTES) return trace_fail_at(lines, *at, "a name of at most 1024 bytes", err);
     *at = c;
     return 0;

@@ -328,7 +328,7 @@ static bool is_key(const char *key, size_t len, size_t name_len) {
     if (!len || len > KEY_MAX_BYTES || !name_len || name_len > len) return false;
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)key[i] <= 0x20 || key[i] == 0x7f || key[i] == '"') return false;
-    return true;
+    return trace_scan_text(key, key + len) == key + len;
 }
 
 static int read_function(trace_file *file, const packed *p, const uint8_t *entry, const uint8_t **key,
@@ -359,6 +359,14 @@ static int read_function(trace_file *file, const packed *p, const uint8_t *entry
     return wrong ? fail_rule(path, wrong, err) : 0;
 }
 
+/* Lines of printable text; what is none becomes '?'. */
+static void show_text(char *text) {
+    for (char *c = text; *c; c++)
+        if (((unsigned char)*c < 0x20 && *c != '\n') || *c == 0x7f) *c = '?';
+    const char *end = text + strlen(text);
+    for (const char *bad = text; (bad = trace_scan_text(bad, end)) < end;) text[bad - text] = '?';
+}
+
 static int read_functions(trace_file *file, const packed *p, const char *path, char *err) {
     const uint8_t *entry = p->bytes + HEADER_BYTES, *key = entry + FUNCTION_BYTES * p->n;
     const uint8_t *provenance = key + p->key_bytes, *at = provenance + p->provenance_bytes;
@@ -371,6 +379,7 @@ static int read_functions(trace_file *file, const packed *p, const char *path, c
     if (!file->provenance) return trace_fail(err, "out of memory");
     memcpy(file->provenance, provenance, p->provenance_bytes);
     file->provenance[p->provenance_bytes] = '\0';
+    show_text(file->provenance);
     return 0;
 }
 

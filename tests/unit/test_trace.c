@@ -179,6 +179,47 @@ static void many_repeats_are_found(void **state) {
     sample_close(&dir);
 }
 
+static void names_are_printable_utf8(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        int bad_at; /* byte of the name; -1: good */
+    } names[] = {
+        {"f", -1},
+        {"caf\xc3\xa9", -1},
+        {"eight-by\xc3\xa9", -1},
+        {"\xe6\x97\xa5\xe6\x9c\xac-\xf0\x9f\x9a\x80-\xf4\x8f\xbf\xbf", -1},
+        {"\xc2\xa0", -1},
+        {"a\xc2\x9f", 1},         /* U+009F */
+        {"a\xc1\xbf", 1},         /* longer than needed */
+        {"ab\xe0\x9f\xbf", 2},    /* the same */
+        {"a\xf0\x8f\xbf\xbf", 1}, /* the same */
+        {"a\xed\xa0\x80", 1},     /* a surrogate */
+        {"a\xf4\x90\x80\x80", 1}, /* beyond U+10FFFF */
+        {"a\xfc\xa0\x80\x80", 1}, /* no such byte */
+        {"seven-b\x80", 7},
+        {"eight-by\xe6\x97", 8}, /* cut */
+        {"\xff", 0},
+        {"a\x7f", 1},
+        {"a\x1b[2J", 1},
+    };
+    sample_dir dir;
+    sample_open(&dir);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[100], where[32], err[TRACE_ERR_LEN];
+        snprintf(text, sizeof text, "time_s,function\n1,%s\n", names[i].name);
+        trace_file *file;
+        int rc = trace_open(&file, "csv", sample_write(&dir, "trace.csv", text), err);
+        if (rc != (names[i].bad_at < 0 ? 0 : -1)) fail_msg("name %zu: %s", i, rc ? err : "taken");
+        snprintf(where, sizeof where, ".csv:2:%d: found \"\\x", names[i].bad_at + 3);
+        if (rc && !strstr(err, where)) fail_msg("name %zu: %s", i, err);
+        for (const char *c = err; rc && *c; c++) assert_true(*c >= 0x20 && *c < 0x7f);
+        if (!rc) assert_string_equal(trace_function_at(file, 0).name, names[i].name);
+        trace_close(rc ? NULL : file);
+    }
+    sample_close(&dir);
+}
+
 static void invocations_arrive_at_end_less_duration(void **state) {
     (void)state;
     sample_dir dir;
@@ -530,6 +571,7 @@ int main(void) {
         cmocka_unit_test(public_names_find_their_siblings),
         cmocka_unit_test(duplicate_rows_add_up_and_repeats_do_not),
         cmocka_unit_test(repeats_are_of_rows_not_of_sums),
+        cmocka_unit_test(names_are_printable_utf8),
         cmocka_unit_test(many_repeats_are_found),
         cmocka_unit_test(invocations_arrive_at_end_less_duration),
         cmocka_unit_test(decimals_are_rounded_to_the_nearest_ns),

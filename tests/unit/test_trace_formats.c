@@ -284,6 +284,23 @@ static void packed_traces_replay_as_their_originals(void **state) {
     sample_close(&dir);
 }
 
+static void provenance_is_shown_as_text(void **state) {
+    (void)state;
+    sample_dir dir;
+    sample_open(&dir);
+    trace_file *file = sample_trace(NULL, sample_write(&dir, "trace.csv", samples[5].text));
+    trace_packed_size size;
+    char err[TRACE_ERR_LEN];
+    const char *path = sample_path(&dir, "memory.csv");
+    assert_int_equal(
+        trace_packed_write(file, NULL, 0, "a\nb\x1b[2J\x9b\xc3\xa9\xff\xc2\x9b\t.", path, &size, err), 0);
+    trace_file *again = sample_trace(NULL, path);
+    assert_string_equal(trace_provenance_of(again), "a\nb?[2J?\xc3\xa9????.");
+    trace_close(file);
+    trace_close(again);
+    sample_close(&dir);
+}
+
 static size_t read_file(const char *path, unsigned char *bytes, size_t size) {
     FILE *f = fopen(path, "rb");
     assert_non_null(f);
@@ -557,6 +574,7 @@ int main(void) {
         cmocka_unit_test(invitro_is_a_folder_of_three),
         cmocka_unit_test(bad_rows_are_refused_with_their_place),
         cmocka_unit_test(packed_traces_replay_as_their_originals),
+        cmocka_unit_test(provenance_is_shown_as_text),
         cmocka_unit_test(bad_packed_files_are_refused),
         cmocka_unit_test(forged_packed_files_do_no_harm),
         cmocka_unit_test(mutated_files_are_read_or_refused),
