@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 static const double DAY_S = 86400, PER_MINUTE = 1440, PER_HOUR = 24; /* a day */
+/* sources: trace_population.h */
+static const double ONE_FUNCTION = 0.54, TEN_FUNCTIONS = 0.95, HUNDRED_FUNCTIONS = 0.9996;
 static const double HOURLY = 0.45, MINUTELY = 0.814, PERIODIC = 0.29, BURSTY = 0.40;
 
 /* Ordinals of DRAW_GENERATE, per application or function; trace_generate.c has those below 16. */
@@ -21,10 +23,10 @@ enum {
 };
 
 trace_population_marginals trace_population_published(void) {
-    return (trace_population_marginals){.one_function = 0.54,
-                                        .ten_functions = 0.95,
-                                        .hourly = 0.45,
-                                        .minutely = 0.814,
+    return (trace_population_marginals){.one_function = ONE_FUNCTION,
+                                        .ten_functions = TEN_FUNCTIONS,
+                                        .hourly = HOURLY,
+                                        .minutely = MINUTELY,
                                         .popular_share = 0.996,
                                         .baseline = 0.5,
                                         .periodic = PERIODIC,
@@ -43,9 +45,10 @@ static double between(double u, double u0, double a, double u1, double b) {
 }
 
 static uint32_t functions_of_app(double u) {
-    if (u < 0.54) return 1;
-    if (u < 0.95) return (uint32_t)ceil(between(u, 0.54, 1, 0.95, 10));
-    return (uint32_t)ceil(u < 0.9996 ? between(u, 0.95, 10, 0.9996, 100) : between(u, 0.9996, 100, 1, 200));
+    if (u < ONE_FUNCTION) return 1;
+    if (u < TEN_FUNCTIONS) return (uint32_t)ceil(between(u, ONE_FUNCTION, 1, TEN_FUNCTIONS, 10));
+    return (uint32_t)ceil(u < HUNDRED_FUNCTIONS ? between(u, TEN_FUNCTIONS, 10, HUNDRED_FUNCTIONS, 100)
+                                                : between(u, HUNDRED_FUNCTIONS, 100, 1, 200));
 }
 
 /* Invocations a day at quantile u. */

@@ -1,20 +1,29 @@
 /* trace_population.h - functions as a cloud has them: how they fall into applications, how often each is called, how
  * its calls come, how long it runs and what it holds; after what is published of Azure Functions.
  *
- * Shahrad et al., Serverless in the Wild (USENIX ATC 2020), sections 3.2 to 3.5; the numbers are quoted from memory of
- * the paper and were not checked against it here:
- *   functions per application   54 % of applications have one, 95 % at most 10, 99.96 % at most 100
- *   popularity                  45 % of applications are invoked once an hour or less, 81.4 % once a minute or less;
- *                               the others (18.6 %) have 99.6 % of the invocations
- *   over the day                about half of the load is a baseline that does not vary
- *   gaps between invocations    CV about 0 for half of the applications with timers (29 % of all) and a fifth of the
- *                               rest: 29 %; above 1 for 40 %
- *   mean duration               lognormal, of seconds: mu -0.38, sigma 2.36
- *   memory                      Burr, MB: c 11.652, k 0.221, lambda 107.083
- * Between its published points a distribution is taken as straight in the logarithm. What is invoked more than once a
- * minute follows a Pareto tail; its index is solved for, so that the mean rate is what was asked. Within an application
- * the j-th function has a share proportional to 1/j. Timers are assumed among what is invoked once a minute or less
- * (timers are 2 % of invocations); everything else follows a sine of one day's length and 50 % amplitude.
+ * Where each number comes from. P: Shahrad et al., Serverless in the Wild (USENIX ATC 2020), sections 3.2 to 3.5, quoted
+ * from memory of the paper; the public data that tests can read (four and nine functions) are too few to check any of
+ * them. A: assumed here, because nothing is published, or nothing remembered.
+ *   functions per application   P 54 % of applications have one, 95 % at most 10, 99.96 % at most 100; A none above 200
+ *   popularity                  P 45 % of applications are invoked once an hour or less, 81.4 % once a minute or less;
+ *                               the others (18.6 %) have 99.6 % of the invocations. A none is invoked less than once a day
+ *                               (of the scale); above once a minute a Pareto tail, whose index is solved for, so that the
+ *                               mean rate is what was asked; so 99.6 % is an outcome, compared and not put in
+ *   within an application       A the j-th function has a share proportional to 1/j
+ *   over the day                P about half of the load is a baseline that does not vary. A the rest is a sine: so its
+ *                               amplitude is 50 %
+ *   gaps between invocations    P CV about 0 for half of the applications with timers (29 % of all) and for a fifth of the
+ *                               rest, 29 % in all; above 1 for 40 %. Of all these numbers the least certain. A the first
+ *                               are even, the second sessions or bursts (tenfold for about a minute, every ten), those
+ *                               between Erlang of 2 to 8 stages; one kind for all of an application
+ *   timers                      P 2 % of invocations. A so they are among what is invoked once a minute or less, and do
+ *                               not follow the day
+ *   mean duration               P lognormal, of seconds: mu -0.38, sigma 2.36. A cut to 1 ms to an hour; independent of all
+ *                               else, as is memory
+ *   memory                      P Burr, MB: c 11.652, k 0.221, lambda 107.083. A cut to 1 MB to 64 GB
+ *   requests and functions      1.0e9 invocations on a day of 46,412 functions: of the public trace
+ *                               (TRACE_AZURE2019_RPS_PER_FUNCTION)
+ * Between its published points a distribution is taken as straight in the logarithm (A).
  */
 #ifndef TRACE_POPULATION_H
 #define TRACE_POPULATION_H
