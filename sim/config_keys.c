@@ -80,7 +80,9 @@ static const config_key keys[] = {
     {"functions[].trace.select", CONFIG_STRING, 0, 0, NULL, "\"rank:1\"", "", "format!=synthetic",
      "the file's function: rank:N (by invocations), name:PREFIX or row:N; not in functions_from"},
     {"functions[].trace.within_minute", CONFIG_CHOICE, 0, 0, "uniform|even|bursty", "\"uniform\"", "",
-     "format!=synthetic", "how a minute's count becomes arrivals"},
+     "format!=synthetic",
+     "how a minute's, or a second's, count becomes arrivals; of no effect where they are recorded one by "
+     "one"},
     {"functions[].trace.scale", CONFIG_NUMBER, 1e-9, 1e6, NULL, "1", "", "format!=synthetic",
      "multiplies the rate"},
     {"functions[].trace.offset_s", CONFIG_NUMBER, 0, YEAR_S, NULL, "0", "s", "format!=synthetic",

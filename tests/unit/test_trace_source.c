@@ -1,5 +1,6 @@
 #include <math.h>
 
+#include "trace_packed.h"
 #include "trace_sample.h"
 
 #define SECOND INT64_C(1000000000)
@@ -203,6 +204,91 @@ static void bursty_minutes_lie_in_three_seconds(void **state) {
     }
     free(a.ns);
     trace_close(file);
+    sample_close(&dir);
+}
+
+/* ---- every format of counts, every way to spread them ---- */
+
+enum { PER_BIN = 600 }; /* in the first and in the third bin; the second is empty */
+
+typedef struct {
+    const char *format, *file, *text;
+    int64_t bin_ns;
+} count_format;
+static const count_format count_formats[] = {
+    {"azure2019", "invocations.csv", "HashOwner,HashApp,HashFunction,Trigger,1,2,3\no,a,f,http,600,0,600\n",
+     MINUTE},
+    {"invitro", "invocations.csv", "HashOwner,HashApp,HashFunction,Trigger,1,2,3\no,a,f,http,600,0,600\n",
+     MINUTE},
+    {"seconds", "trace.csv", "requests\n600\n0\n600\n", SECOND},
+};
+
+static trace_file *open_counts(sample_dir *dir, const count_format *f, int is_packed) {
+    sample_write(dir, "durations.csv", "HashOwner,HashApp,HashFunction,Average,Count\no,a,f,25,1200\n");
+    sample_write(dir, "memory.csv",
+                 "HashOwner,HashApp,HashFunction,SampleCount,AverageAllocatedMb\no,a,f,9,99\n");
+    trace_file *file = sample_trace(f->format, sample_write(dir, f->file, f->text));
+    if (!is_packed) return file;
+    trace_packed_size size;
+    char err[TRACE_ERR_LEN];
+    const char *path = sample_path(dir, "trace.csv");
+    if (trace_packed_write(file, NULL, 0, "by a test", path, &size, err)) fail_msg("%s", err);
+    trace_close(file);
+    return sample_trace("packed", path);
+}
+
+/* Equal gaps, but for rounding. */
+static void expect_even(const int64_t *ns, int64_t bin_ns) {
+    for (int i = 1; i < PER_BIN; i++)
+        assert_in_range(ns[i] - ns[i - 1], bin_ns / PER_BIN - 1, bin_ns / PER_BIN + 1);
+}
+
+/* In each third a cluster of a sixtieth of the bin: a third of the arrivals, 4 standard deviations at most off. */
+static void expect_bursty(const int64_t *ns, int64_t start, int64_t bin_ns) {
+    int n[3] = {0};
+    int64_t low[3], high[3];
+    for (int i = 0; i < PER_BIN; i++) {
+        int64_t third = (ns[i] - start) * 3 / bin_ns;
+        if (!n[third]++) low[third] = ns[i];
+        high[third] = ns[i];
+    }
+    for (int k = 0; k < 3; k++) {
+        assert_in_range(n[k], PER_BIN / 3 - 47, PER_BIN / 3 + 47);
+        assert_in_range(high[k] - low[k], bin_ns / 60 * 9 / 10, bin_ns / 60);
+    }
+}
+
+static void expect_within(const arrivals *a, trace_within within, int64_t bin_ns) {
+    assert_int_equal(a->n, 2 * PER_BIN);
+    for (int k = 0; k < 2; k++) {
+        const int64_t *ns = a->ns + k * PER_BIN, start = 2 * k * bin_ns;
+        assert_true(ns[0] >= start && ns[PER_BIN - 1] < start + bin_ns);
+        double d = kolmogorov(ns, PER_BIN, start, bin_ns);
+        if (within == TRACE_EVEN) expect_even(ns, bin_ns);
+        if (within == TRACE_BURSTY) expect_bursty(ns, start, bin_ns);
+        if (within == TRACE_UNIFORM) assert_true(d > 0.3 && d < 2.23);
+        if (within == TRACE_EVEN) assert_true(d < 0.1);
+        if (within == TRACE_BURSTY) assert_true(d > 2.23);
+    }
+}
+
+static void counts_of_every_format_lie_as_asked(void **state) {
+    (void)state;
+    sample_dir dir;
+    sample_open(&dir);
+    for (size_t i = 0; i < sizeof count_formats / sizeof *count_formats; i++)
+        for (int is_packed = 0; is_packed < 2; is_packed++) {
+            const count_format *f = &count_formats[i];
+            trace_file *file = open_counts(&dir, f, is_packed);
+            for (int within = TRACE_UNIFORM; within <= TRACE_BURSTY; within++)
+                for (uint64_t seed = 1; seed <= 8; seed++) {
+                    trace_spec spec = replay(file, (trace_within)within, 3 * f->bin_ns);
+                    arrivals a = drain(&spec, seed, 0, 0);
+                    expect_within(&a, (trace_within)within, f->bin_ns);
+                    free(a.ns);
+                }
+            trace_close(file);
+        }
     sample_close(&dir);
 }
 
@@ -510,6 +596,7 @@ int main(void) {
         cmocka_unit_test(halves_of_a_minute_are_binomial),
         cmocka_unit_test(even_minutes_have_equal_gaps),
         cmocka_unit_test(bursty_minutes_lie_in_three_seconds),
+        cmocka_unit_test(counts_of_every_format_lie_as_asked),
         cmocka_unit_test(scaled_counts_have_the_scaled_mean),
         cmocka_unit_test(offsets_shift_without_redrawing),
         cmocka_unit_test(recorded_arrivals_are_replayed_and_scaled),
