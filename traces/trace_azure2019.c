@@ -84,7 +84,7 @@ static int read_counts(trace_file *file, const trace_lines *lines, const char *a
     return 0;
 }
 
-enum { SEVERAL = UINT32_MAX };
+static const uint32_t SEVERAL = UINT32_MAX;
 typedef struct {
     trace_names triggers;
     uint32_t *trigger; /* by function: of its one row, or SEVERAL */
