@@ -11,6 +11,8 @@
  *     submit --> [task]--(a thread)--> [call] --(a thread, kept until the answer)--> sent --> answered
  *                   \--(pool closed)--> thread kept 0.7 s --> lost
  *
+ * A config has one as "trace": {"format": "client"}; `hassim validate` replays the recorded runs with one.
+ *
  * The client has no clock: the engine asks when something is due (client_next), lets one thing happen (client_step),
  * and reports answers (client_answered). Times are int64_t ns. All of it is deterministic. A spec is plain data and
  * must outlive the client.

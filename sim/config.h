@@ -35,10 +35,13 @@ extern "C" {
 #define CONFIG_RUNS_MAX 1000000 /* points x policies x seeds */
 
 typedef struct {
-    const char *format; /* "synthetic", or one of trace_open's */
-    const char *path;   /* NULL: synthetic */
-    const char *select; /* NULL: synthetic, or every function (functions_from) */
+    const char *format; /* "synthetic", "client", or one of trace_open's */
+    const char *path;   /* NULL: synthetic, client */
+    const char *select; /* NULL: synthetic, client, or every function (functions_from) */
     trace_spec spec;    /* without file, index and duration_ns */
+    client_spec client; /* no stages: arrivals are the trace's */
+    client_stage *stages;
+    double client_start_s;
 } config_trace;
 
 typedef struct {

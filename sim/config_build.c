@@ -216,6 +216,35 @@ static int build_shape(config_trace *t, const cJSON *trace) {
     return 0;
 }
 
+/* The stages of a test client; each is as large as what it may hold */
+static int build_client(builder *b, config_trace *t, const cJSON *trace, const char *place) {
+    const cJSON *rates = get(trace, "rates_rps"), *item = NULL;
+    const double stage_s = count(trace, "stage_s");
+    char inner[PLACE], found[CONFIG_FOUND_LEN];
+    size_t n = 0;
+    t->stages = calloc((size_t)cJSON_GetArraySize(rates) + 1, sizeof *t->stages);
+    if (t->stages == NULL) return fail_memory(b);
+    cJSON_ArrayForEach(item, rates) {
+        snprintf(inner, sizeof inner, "%.180s.rates_rps[%zu]", place, n);
+        const double rate = item->valuedouble;
+        if (floor(rate) < rate)
+            return fail(b, inner, config_describe(found, item), "a whole number of requests/s");
+        if (rate * stage_s > 1e6)
+            return fail(b, inner, config_describe(found, item), "at most 1000000 requests in a stage");
+        t->stages[n++] = (client_stage){.rate_rps = (uint32_t)rate};
+        if (n > 1) t->stages[n - 1].pause_ns = llround(number(trace, "pause_ms", 0) * 1e6);
+    }
+    snprintf(inner, sizeof inner, "%.180s.rates_rps", place);
+    if (n == 0) return fail(b, inner, "an empty array", "the rate of at least one stage");
+    t->client = (client_spec){.stages = t->stages,
+                              .n_stages = n,
+                              .stage_s = (uint32_t)stage_s,
+                              .threads_per_rps = count(trace, "threads_per_rps"),
+                              .late_ns = llround(number(trace, "late_ms", 0) * 1e6)};
+    t->client_start_s = number(trace, "start_s", 0);
+    return 0;
+}
+
 static int build_trace(builder *b, config_trace *t, const cJSON *trace, const char *place) {
     char inner[PLACE];
     t->format = string(trace, "format");
@@ -227,6 +256,7 @@ static int build_trace(builder *b, config_trace *t, const cJSON *trace, const ch
             return fail(b, inner, "no less than burst_every_s", "bursts shorter than their distance");
         return 0;
     }
+    if (strcmp(t->format, "client") == 0) return build_client(b, t, trace, place);
     t->select = string(trace, "select");
     t->spec.within = (trace_within)choice(trace, "within_minute", "uniform|even|bursty");
     t->spec.scale = number(trace, "scale", 1);
@@ -252,7 +282,11 @@ static int build_fn(builder *b, config_fn *f, const cJSON *item, const char *pla
     f->batch_wait_ms = number(item, "batch_wait_ms", 0);
     f->slo_multiplier = number(item, "slo_multiplier", b->c->slo_multiplier);
     snprintf(inner, sizeof inner, "%.180s.trace", place);
-    return build_trace(b, &f->trace, get(item, "trace"), inner);
+    if (build_trace(b, &f->trace, get(item, "trace"), inner) != 0) return -1;
+    snprintf(inner, sizeof inner, "%.180s.zipf", place);
+    return f->zipf > 0 && f->trace.client.n_stages > 0
+               ? fail(b, inner, "a popularity of clients", "none: the rates of a client's copies are its own")
+               : 0;
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -322,8 +356,9 @@ static int build_from(builder *b, const cJSON *from) {
     if (c->models == NULL) return fail_memory(b);
     cJSON_ArrayForEach(item, models) c->models[c->n_models++] = item->valuestring;
     c->from_limit = count(from, "limit");
-    if (strcmp(string(trace, "format"), "synthetic") == 0)
-        return fail(b, "functions_from.trace.format", "\"synthetic\"", "the format of a trace file");
+    if (strcmp(string(trace, "format"), "synthetic") == 0 || strcmp(string(trace, "format"), "client") == 0)
+        return fail(b, "functions_from.trace.format", config_quote(found, string(trace, "format")),
+                    "the format of a trace file");
     if (build_fn(b, &c->from, from, "functions_from") != 0) return -1;
     if (strcmp(c->from.trace.select, "rank:1") != 0)
         return fail(b, "functions_from.trace.select", config_describe(found, get(trace, "select")),
@@ -577,6 +612,7 @@ void config_free(config *c) {
     free(c->policies);
     free(c->models);
     free(c->explicits);
+    for (size_t i = 0; i < c->n_fns; i++) free(c->fns[i].trace.stages);
     free(c->fns);
     free(c->gpus);
     free(c->seeds);

@@ -74,20 +74,22 @@ static const config_key keys[] = {
     {"functions[].slo_multiplier", CONFIG_NUMBER, 0.01, 1e6, NULL, "(the config's)", "", NULL,
      "this function's own"},
     {"functions[].trace", CONFIG_OBJECT, 0, 0, NULL, "", "", NULL, "where its arrivals come from"},
-    {"functions[].trace.format", CONFIG_CHOICE, 0, 0, "synthetic|" TRACE_FORMATS, "\"synthetic\"", "", NULL,
-     "a trace file's format, or arrivals from a formula"},
-    {"functions[].trace.path", CONFIG_STRING, 0, 0, NULL, "", "", "format!=synthetic", "the trace file"},
-    {"functions[].trace.select", CONFIG_STRING, 0, 0, NULL, "\"rank:1\"", "", "format!=synthetic",
+    {"functions[].trace.format", CONFIG_CHOICE, 0, 0, "synthetic|client|" TRACE_FORMATS, "\"synthetic\"", "",
+     NULL, "a trace file's format, or arrivals from a formula, or a test client that waits for answers"},
+    {"functions[].trace.path", CONFIG_STRING, 0, 0, NULL, "", "", "format!=synthetic/client",
+     "the trace file"},
+    {"functions[].trace.select", CONFIG_STRING, 0, 0, NULL, "\"rank:1\"", "", "format!=synthetic/client",
      "the file's function: rank:N (by invocations), name:PREFIX or row:N; not in functions_from"},
     {"functions[].trace.within_minute", CONFIG_CHOICE, 0, 0, "uniform|even|bursty", "\"uniform\"", "",
-     "format!=synthetic",
+     "format!=synthetic/client",
      "how a minute's, or a second's, count becomes arrivals; of no effect where they are recorded one by "
      "one"},
-    {"functions[].trace.scale", CONFIG_NUMBER, 1e-9, 1e6, NULL, "1", "", "format!=synthetic",
+    {"functions[].trace.scale", CONFIG_NUMBER, 1e-9, 1e6, NULL, "1", "", "format!=synthetic/client",
      "multiplies the rate"},
-    {"functions[].trace.offset_s", CONFIG_NUMBER, 0, YEAR_S, NULL, "0", "s", "format!=synthetic",
+    {"functions[].trace.offset_s", CONFIG_NUMBER, 0, YEAR_S, NULL, "0", "s", "format!=synthetic/client",
      "skips the file's beginning"},
-    {"functions[].trace.work", CONFIG_CHOICE, 0, 0, "sizes|equal", "\"sizes\"", "", "format!=synthetic",
+    {"functions[].trace.work", CONFIG_CHOICE, 0, 0, "sizes|equal", "\"sizes\"", "",
+     "format!=synthetic/client",
      "sizes: where the trace has them (tokens, say), larger requests take the GPU longer; equal: all as "
      "long"},
     {"functions[].trace.out_weight", CONFIG_NUMBER, 0, 1e6, NULL, "1", "", "work=sizes",
@@ -112,6 +114,20 @@ static const config_key keys[] = {
      "mean length of a burst"},
     {"functions[].trace.burst_every_s", CONFIG_NUMBER, 0.001, YEAR_S, NULL, "300", "s", "shape=bursty",
      "mean distance of bursts"},
+    {"functions[].trace.rates_rps", CONFIG_NUMBERS, 1, 10000, NULL, "", "requests/s", "format=client",
+     "whole numbers: evenly spaced requests, stage by stage; a stage begins when all of the one before are "
+     "answered"},
+    {"functions[].trace.stage_s", CONFIG_INTEGER, 1, 3600, NULL, "5", "s", "format=client",
+     "length of a stage"},
+    {"functions[].trace.threads_per_rps", CONFIG_INTEGER, 1, 1000, NULL, "2", "", "format=client",
+     "so many times the rate are in flight at most; the rest waits inside the client, which no latency "
+     "shows"},
+    {"functions[].trace.late_ms", CONFIG_NUMBER, 0, 1000, NULL, "0.25", "ms", "format=client",
+     "each gap between requests is so much longer (the testbed's)"},
+    {"functions[].trace.pause_ms", CONFIG_NUMBER, 0, 3600000, NULL, "2", "ms", "format=client",
+     "from the last answer of a stage to the next stage (the testbed's)"},
+    {"functions[].trace.start_s", CONFIG_NUMBER, 0, YEAR_S, NULL, "0", "s", "format=client",
+     "when the client begins"},
     {"functions_from", CONFIG_OBJECT, 0, 0, NULL, "(none)", "", NULL,
      "one function per function of a trace file, beside `functions`"},
     {"functions_from.trace", CONFIG_SAME, 0, 0, "functions[].trace", "", "", NULL, "a trace file; no select"},
@@ -312,7 +328,17 @@ static int check_names(const checker *k, const cJSON *object, const char *patter
     return 0;
 }
 
-/* "sibling=value" or "sibling!=value"; a sibling that is missing or no string differs from every value */
+/* Whether s is one of "a/b/c" */
+static int is_one_of(const char *values, const char *s) {
+    size_t n = strlen(s);
+    for (const char *p = values; p != NULL; p = strchr(p, '/')) {
+        p += *p == '/';
+        if (strncmp(p, s, n) == 0 && (p[n] == '/' || p[n] == '\0')) return 1;
+    }
+    return 0;
+}
+
+/* "sibling=value" or "sibling!=value/value"; a sibling that is missing or no string differs from every value */
 static int holds(const cJSON *object, const char *only) {
     if (only == NULL) return 1;
     const char *equals = strchr(only, '=');
@@ -320,7 +346,7 @@ static int holds(const cJSON *object, const char *only) {
     char sibling[32];
     snprintf(sibling, sizeof sibling, "%.*s", (int)(equals - only) - negated, only);
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, sibling);
-    int same = cJSON_IsString(item) && strcmp(item->valuestring, equals + 1) == 0;
+    int same = cJSON_IsString(item) && is_one_of(equals + 1, item->valuestring);
     return same != negated;
 }
 

@@ -1,7 +1,7 @@
 /* config_keys.h - the table of a config's keys, and the check that is made from it.
  *
  * A path is a pattern: "functions[].trace.scale"; [] stands for any element. Conditions compare a sibling:
- * "format=synthetic", "format!=synthetic"; where one does not hold, the key is refused and has no default.
+ * "format=synthetic", "format!=synthetic/client" (neither of the two); where one does not hold, the key is refused and has no default.
  * The default is JSON text; "" means required; in parentheses it says in words what a missing key means.
  */
 #ifndef CONFIG_KEYS_H

@@ -211,11 +211,13 @@ static int64_t client_due(const island *s, int64_t now) {
     return due < s->run->setup->duration_ns ? due : NEVER;
 }
 
-/* The client hears of a request that it sent. */
+/* The client hears of a request that it sent. A tick's act comes after the arrivals of its instant: of what it kills, the
+ * client hears in the next nanosecond. */
 static void answer_client(island *s, int64_t now) {
     if (!s->client) return;
-    client_answered(s->client, now);
-    s->arrival = event_key_of(client_due(s, now), EV_ARRIVAL);
+    int64_t heard = now + (s->act_ns == now && s->act_cause == POL_TICK);
+    client_answered(s->client, heard);
+    s->arrival = event_key_of(client_due(s, heard), EV_ARRIVAL);
 }
 
 static inline void count_completed(island *s, int64_t latency) {

@@ -259,6 +259,8 @@ static int add_fn(builder *b, const config_fn *f, const char *name, const char *
                       .keep_alive_ns = ns_of_s(b->c->keep_alive_s),
                       .linger_ns = ns_of_s(b->c->linger_s)};
     fn->trace.duration_ns = ns_of_s(b->c->duration_s);
+    fn->client = f->trace.client.n_stages > 0 ? &f->trace.client : NULL; /* the config's: no copy has one */
+    fn->client_start_ns = ns_of_s(f->trace.client_start_s);
     for (size_t i = 0; i < b->c->n_report; i++) fn->report_slo_ns[i] = ns_of_ms(b->c->report[i] * base_ms);
     return 0;
 }

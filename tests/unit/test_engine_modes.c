@@ -220,6 +220,20 @@ static void randomise_fn(chooser *c, engine_fn *f, engine_fit *fit) {
 }
 
 static double params[4];
+static client_spec clients[FIXTURE_FNS_MAX];
+static client_stage stages[FIXTURE_FNS_MAX][3];
+
+static void random_client(chooser *c, engine_fn *f, size_t i) {
+    clients[i] = (client_spec){.stages = stages[i],
+                               .n_stages = 1 + below(c, 3),
+                               .stage_s = 1 + below(c, 3),
+                               .threads_per_rps = 1 + below(c, 2),
+                               .late_ns = below(c, 2) * 250000};
+    for (size_t k = 0; k < clients[i].n_stages; k++)
+        stages[i][k] = (client_stage){1 + below(c, 20), below(c, 2) * (int64_t)(3e8 * unit(c))};
+    f->client = &clients[i];
+    f->client_start_ns = below(c, 3) * SECOND_NS;
+}
 
 static void randomise(fixture *f, uint64_t config) {
     chooser c = {.key = draw_key(20261122, (uint32_t)config, DRAW_POLICY)};
@@ -244,7 +258,10 @@ static void randomise(fixture *f, uint64_t config) {
     f->setup.n_report = 3;
     f->setup.record_requests = (int)below(&c, 2);
     f->setup.policy = &chaos_policy;
-    for (size_t i = 0; i < n_fns; i++) randomise_fn(&c, &f->fns[i], &f->fits[i]);
+    for (size_t i = 0; i < n_fns; i++) {
+        randomise_fn(&c, &f->fns[i], &f->fits[i]);
+        if (!below(&c, 6)) random_client(&c, &f->fns[i], i);
+    }
     params[0] = 0.2 + 0.8 * unit(&c);
     params[1] = below(&c, 2) ? 0.2 : 0;
     params[2] = below(&c, 4) == 0;

@@ -188,6 +188,42 @@ static void sizes_become_work(void **state) {
     }
 }
 
+/* 10, then 20 requests, and 10 again: even gaps, and nothing of a stage before the last answer of the one before */
+static void a_client_sends_its_stages(void **state) {
+    (void)state;
+    opened o;
+    engine_setup e =
+        open_valid(&o, "functions=[{\"name\":\"c\",\"model\":\"resnet50\",\"count\":2,\"trace\":{\"format\":"
+                       "\"client\",\"rates_rps\":[2,4,2],\"late_ms\":0,\"start_s\":20}}]");
+    assert_int_equal(e.n_fns, 2);
+    assert_ptr_equal(e.fns[0].client, e.fns[1].client);
+    assert_int_equal(e.fns[0].client->n_stages, 3);
+    assert_int_equal(e.fns[0].client->threads_per_rps, 2);
+    assert_int_equal(e.fns[0].client->stages[0].pause_ns, 0);
+    assert_int_equal(e.fns[0].client->stages[2].pause_ns, 2000000);
+    e.record_requests = 1;
+    engine_options options = {.threads = 1, .check = 1};
+    engine_result r;
+    char err[ENGINE_ERR_LEN];
+    if (engine_run(&e, &options, &r, err)) fail_msg("%s", err);
+    assert_int_equal(r.n_requests, 80);
+    for (size_t fn = 0; fn < 2; fn++) {
+        const engine_request *q = r.requests + 40 * fn;
+        int64_t last_end = 0;
+        assert_int_equal(r.fns[fn].completed, 40);
+        assert_int_equal(q[0].arrival_ns, INT64_C(20000000000));
+        for (size_t i = 0; i < 40; i++) {
+            int begins = i == 0 || i == 10 || i == 30;
+            int64_t gap_ns = i >= 10 && i < 30 ? 250000000 : 500000000;
+            if (!begins) assert_int_equal(q[i].arrival_ns - q[i - 1].arrival_ns, gap_ns);
+            if (begins && i > 0) assert_true(q[i].arrival_ns >= last_end + 2000000);
+            if (q[i].end_ns > last_end) last_end = q[i].end_ns;
+        }
+    }
+    engine_result_free(&r);
+    close_all(&o);
+}
+
 /* b 3 times, a twice, c once */
 static void a_traces_functions_come_by_rank(void **state) {
     (void)state;
@@ -497,6 +533,7 @@ int main(void) {
         cmocka_unit_test(a_device_named_twice_is_one_kind),
         cmocka_unit_test(copies_share_by_popularity),
         cmocka_unit_test(sizes_become_work),
+        cmocka_unit_test(a_client_sends_its_stages),
         cmocka_unit_test(a_traces_functions_come_by_rank),
         cmocka_unit_test(rules_choose_models_memory_and_slo),
         cmocka_unit_test(mistakes_are_named),
