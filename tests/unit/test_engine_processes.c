@@ -2,6 +2,7 @@
  * are conserved, the same seed gives the same bits however ticks are visited, and a run has a bounded number of events.
  * The engine checks its own invariants on the way, the GPU time of rows among them. */
 #include "engine_fixture.h"
+#include "trace_sample.h"
 
 enum { STAGES_MAX = 4, FNS_MAX = 4, RUN_S = 60 };
 
@@ -148,6 +149,31 @@ static void random_client(chooser *c, world *w, size_t i) {
     w->f.fns[i].client_start_ns = below(c, 3) * SECOND_NS;
 }
 
+/* Eight requests a second of sizes from 1 to 2^32, most of them small. */
+static trace_file *sized;
+
+static int write_sized(void **state) {
+    (void)state;
+    static char text[1 << 16];
+    sample_dir dir;
+    sample_open(&dir);
+    size_t n = (size_t)sprintf(text, "time_s,function,size\n");
+    for (uint64_t i = 0; i < 8 * RUN_S; i++) {
+        uint64_t bits = draw_bits(20261126, i);
+        n += (size_t)sprintf(text + n, "%.3f,f,%llu\n", (double)i / 8,
+                             (unsigned long long)(bits % 9 ? 90 + bits % 40 : bits >> (32 + bits % 32)));
+    }
+    sized = sample_trace("csv", sample_write(&dir, "trace.csv", text));
+    sample_close(&dir);
+    return 0;
+}
+
+static int close_sized(void **state) {
+    (void)state;
+    trace_close(sized);
+    return 0;
+}
+
 static void randomise(world *w, uint64_t config) {
     chooser c = {.key = draw_key(20261124, (uint32_t)config, DRAW_POLICY)};
     size_t n_fns = 1 + below(&c, FNS_MAX);
@@ -179,6 +205,11 @@ static void randomise(world *w, uint64_t config) {
         w->processes[i] = random_process(&c, gpu_ms);
         fn->process = &w->processes[i];
         if (below(&c, 3)) random_client(&c, w, i);
+        if (!fn->client && below(&c, 2)) {
+            fn->trace.file = sized;
+            fn->trace.scale = 2 * unit(&c);
+            fn->trace.calibrated_size = below(&c, 2) ? 100 : 0;
+        }
     }
 }
 
@@ -280,5 +311,5 @@ static void any_setup_runs_soundly(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(any_setup_runs_soundly)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, write_sized, close_sized);
 }
