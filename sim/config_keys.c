@@ -92,11 +92,11 @@ static const config_key keys[] = {
      "format!=synthetic/client",
      "sizes: where the trace has them (tokens, say), larger requests take the GPU longer; equal: all as "
      "long"},
-    {"functions[].trace.out_weight", CONFIG_NUMBER, 0, 1e6, NULL, "1", "", "work=sizes",
+    {"functions[].trace.out_weight", CONFIG_NUMBER, 0, 1e6, NULL, "1", "", "format!=synthetic/client",
      "azure-llm: a generated token counts as so many of the context's: size = context + out_weight x "
      "generated"},
     {"functions[].trace.calibrated_size", CONFIG_NUMBER, 1e-3, 1e12, NULL,
-     "(the mean of the function in the trace)", "", "work=sizes",
+     "(the mean of the function in the trace)", "", "format!=synthetic/client",
      "the size of a request that takes as long as the calibration says"},
     {"functions[].trace.shape", CONFIG_CHOICE, 0, 0, "steady|even|diurnal|bursty|rare", "\"steady\"", "",
      "format=synthetic", "the rate over time: Poisson, evenly spaced, a daily wave, bursts, rare sessions"},

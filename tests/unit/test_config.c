@@ -167,9 +167,8 @@ static const mistake mistakes[] = {
      ": functions[0].trace.work: found the string \"sizes\", expected this key only"},
     {"functions.g.h.trace.calibrated_size=0",
      ": functions[1].trace.calibrated_size: found 0, expected a number"},
-    {"functions.g.h.trace={\"format\": \"csv\", \"path\": \"t.csv\", \"work\": \"equal\", "
-     "\"calibrated_size\": 9}",
-     ": functions[1].trace.calibrated_size: found 9, expected this key only where work=sizes"},
+    {"functions.f.trace.out_weight=2",
+     ": functions[0].trace.out_weight: found 2, expected this key only where format!=synthetic/client"},
     {"functions.f.trace={\"shape\": \"bursty\", \"mean_rps\": 1, \"burst_s\": 9, \"burst_every_s\": 9}",
      ": functions[0].trace.burst_s: found no less than burst_every_s"},
     {"functions[1].name=f", ": functions[1].name: found \"f\", expected another name than functions[0]'s"},
