@@ -401,10 +401,13 @@ static inline void end_batch(island *s, pod *p, int64_t now) {
     island_account_gpu_time(s, p);
 }
 
-static void let_go_if_drained(island *s, pod *p, int64_t now) {
-    if (!p->is_draining || p->held) return;
+void island_let_go(island *s, pod *p, int64_t now) {
     release_place(s, p, now);
     let_go(s, p, now);
+}
+
+static void let_go_if_drained(island *s, pod *p, int64_t now) {
+    if (p->is_draining && p->held == 0) island_let_go(s, p, now);
 }
 
 static inline void complete(island *s, pod *p, int64_t now) {

@@ -52,14 +52,14 @@ enum { MANY_PODS = 8 }; /* above, no request looks at every pod */
 /* Smooth weighted round robin over many pods. Those of one weight rise alike, so that their order changes only when one
  * of them is picked: each class is a ring in order, and a pick compares the classes' first. */
 typedef struct {
-    int64_t fixed; /* a pod's current weight is fixed + its class's rise */
+    int64_t fixed; /* a pod's current weight is fixed + picks * its class's weight */
     uint32_t pod;  /* index */
 } weighted_turn;
 
 typedef struct {
-    int64_t rise;
-    uint32_t weight, first, n,
-        head; /* its turns are turns[first .. first + n), from first + head on, around */
+    int64_t current; /* of its first pod, whose index is `pod` */
+    uint32_t weight, pod;
+    uint32_t first, n, head; /* its turns are turns[first .. first + n), from first + head on, around */
 } weight_class;
 
 typedef struct {
@@ -67,8 +67,8 @@ typedef struct {
     weight_class *classes;
     size_t turns_cap, classes_cap;
     uint32_t n_classes;
-    int64_t total;
-    int is_current; /* else the pods' own numbers count */
+    int64_t total, picks; /* picks: since they were laid out */
+    int is_current;       /* else the pods' own numbers count */
 } weighted_turns;
 
 typedef struct { /* a place that a stopped pod has freed */
@@ -219,6 +219,9 @@ void island_route(island *s, const pol_action *a, int64_t now_ns);
 
 /* Counts what is left unfinished, and closes the timeline. Aborts if requests were not conserved. */
 void island_finish(island *s);
+
+/* A stopped pod has served what it had: its place is free. */
+void island_let_go(island *s, pod *p, int64_t now_ns);
 
 /* Whether the pods can now go on each on its own; and lets them, up to the bound. (lanes.c) */
 int lanes_apply(const island *s);

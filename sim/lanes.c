@@ -33,6 +33,7 @@ typedef struct { /* one pod's stretch, and what it adds to its island's counts *
     uint32_t arrival;   /* its next one */
     int64_t arrival_ns; /* and when it comes; NEVER: none */
     int64_t until_ns, warmup_ns, batch_wait_ns;
+    int64_t ended_ns; /* the last batch */
     uint64_t events, completed, left_ns, late, batches, batched;
 } lane;
 
@@ -99,6 +100,7 @@ static inline void end_batch(lane *l, int64_t now) {
         else
             l->late += now - arrival_ns > l->s->spec->slo_ns;
     }
+    l->ended_ns = now;
     l->completed += n;
     l->left_ns += n * (uint64_t)now;
     island_account_gpu_time(l->s, p);
@@ -142,14 +144,16 @@ static inline int wait(lane *l) {
     return 1;
 }
 
-static void run_lane(island *s, pod *p, const deal *d, latencies *served, int64_t until_ns) {
+/* When a stopped pod has served what it had; NEVER: not yet, or not stopped. */
+static int64_t run_lane(island *s, pod *p, const deal *d, latencies *served, int64_t until_ns) {
     lane l = {.s = s,
               .p = p,
               .d = d,
               .served = served,
               .until_ns = until_ns,
               .warmup_ns = s->warmup_ns,
-              .batch_wait_ns = s->spec->batch_wait_ns};
+              .batch_wait_ns = s->spec->batch_wait_ns,
+              .ended_ns = NEVER};
     expect(&l, p->first_dealt);
     while (p->is_serving ? serve(&l) : wait(&l)) continue;
     pod_schedule(p);
@@ -160,6 +164,25 @@ static void run_lane(island *s, pod *p, const deal *d, latencies *served, int64_
     s->result->batches += l.batches;
     s->result->batched += l.batched;
     s->violations_ever += l.late; /* of the others: count_latencies */
+    return p->is_draining && p->held == 0 ? l.ended_ns : NEVER;
+}
+
+/* To the pods that take work. */
+static void deal_to_pods(island *s, deal *d) {
+    route_deal(s, s->result->arrivals, d->n, d->pod);
+    for (uint32_t i = 0; i < d->n; i++) {
+        pod *p = s->pods[d->pod[i]];
+        *(p->first_dealt == d->n ? &p->first_dealt : &d->next[p->last_dealt]) = i;
+        p->last_dealt = i;
+        d->next[i] = d->n;
+        d->arrival_ns[i] = d->drawn[i].arrival_ns;
+    }
+}
+
+/* There is none yet: they wait for the first to become ready. */
+static void deal_to_queue(island *s, const deal *d) {
+    for (uint32_t i = 0; i < d->n; i++)
+        if (queue_push(&s->queue, d->drawn[i])) island_no_memory(s);
 }
 
 /* Deals out the next n arrivals, of the block. */
@@ -168,17 +191,14 @@ static void deal_out(island *s, deal *d, uint32_t n) {
     d->drawn = &s->block[s->block_at];
     d->n = n;
     d->arrival_ns[n] = NEVER;
-    route_deal(s, s->result->arrivals, n, d->pod);
     for (uint32_t i = 0; i < s->n_pods; i++) s->pods[i]->first_dealt = n;
+    if (s->n_ready)
+        deal_to_pods(s, d);
+    else
+        deal_to_queue(s, d);
     for (uint32_t i = 0; i < n; i++) {
-        pod *p = s->pods[d->pod[i]];
-        int64_t at = d->drawn[i].arrival_ns;
-        *(p->first_dealt == n ? &p->first_dealt : &d->next[p->last_dealt]) = i;
-        p->last_dealt = i;
-        d->next[i] = n;
-        d->arrival_ns[i] = at;
-        arrived_ns += (uint64_t)at;
-        in_window += at >= s->warmup_ns;
+        arrived_ns += (uint64_t)d->drawn[i].arrival_ns;
+        in_window += d->drawn[i].arrival_ns >= s->warmup_ns;
     }
     s->events += n;
     s->in_system += n;
@@ -187,12 +207,14 @@ static void deal_out(island *s, deal *d, uint32_t n) {
     s->result->window_arrivals += in_window;
 }
 
+/* How many of the block's arrivals come before. */
 static uint32_t arrivals_before(const island *s, int64_t ns) {
     const held_request *from = &s->block[s->block_at];
     uint32_t n = s->block_n - s->block_at;
+    if (event_key_ns(s->arrival) >= ns) return 0;
     if (n > LANE_ARRIVALS) n = LANE_ARRIVALS;
     if (from[n - 1].arrival_ns < ns) return n;
-    for (n = 0; from[n].arrival_ns < ns;) n++;
+    for (n = 1; from[n].arrival_ns < ns;) n++;
     return n;
 }
 
@@ -208,26 +230,36 @@ static int is_routed_blindly(const island *s) {
 }
 
 int lanes_apply(const island *s) {
-    return s->may_have_lanes && s->next_scrape_ns != NEVER && s->n_ready > 0 && s->queue.n == 0 &&
-           s->n_ready + s->n_starting == s->n_pods && is_routed_blindly(s);
+    int has_way = s->n_ready ? s->queue.n == 0 : s->n_starting && s->queue_limit == 0;
+    return s->may_have_lanes && s->next_scrape_ns != NEVER && has_way && is_routed_blindly(s);
+}
+
+static void run_lanes(island *s, const deal *d, latencies *served, int64_t until_ns) {
+    for (uint32_t i = 0; i < s->n_pods;) {
+        pod *p = s->pods[i++];
+        if (p->first_dealt == d->n && event_key_ns(*p->next) >= until_ns) continue;
+        int64_t drained_ns = run_lane(s, p, d, served, until_ns);
+        if (drained_ns == NEVER) continue;
+        island_let_go(s, p, drained_ns);
+        i--;
+    }
 }
 
 void lanes_run(island *s, event_key bound) {
     deal d;
     latencies served;
-    served.n = 0;
     bound = event_key_earlier(event_key_earlier(bound, s->attention), next_rare(s));
     const int64_t end_ns = event_key_ns(bound);
-    while (event_key_ns(s->arrival) < end_ns) {
-        uint32_t n = arrivals_before(s, end_ns);
-        const held_request *last = &s->block[s->block_at + n - 1];
-        int is_last = s->block_at + n < s->block_n && last[1].arrival_ns >= end_ns;
-        int64_t until_ns = is_last ? end_ns : last->arrival_ns + 1;
+    served.n = 0;
+    for (int64_t until_ns = 0; until_ns < end_ns;) {
+        uint32_t n = arrivals_before(s, end_ns), after = s->block_at + n;
+        until_ns = n == 0 || (after < s->block_n && s->block[after].arrival_ns >= end_ns)
+                       ? end_ns
+                       : s->block[after - 1].arrival_ns + 1;
         deal_out(s, &d, n);
-        for (uint32_t i = 0; i < s->n_pods; i++)
-            if (s->pods[i]->first_dealt != n || event_key_ns(s->next[i]) < until_ns)
-                run_lane(s, s->pods[i], &d, &served, until_ns);
-        s->block_at += n - 1;
+        run_lanes(s, &d, &served, until_ns);
+        if (n == 0) break;
+        s->block_at = after - 1;
         island_pull(s, s->result->arrivals);
     }
     if (served.n) count_latencies(s, &served);

@@ -88,7 +88,7 @@ static void place_turn(weighted_turns *w, const weight_class *c, uint32_t n, wei
 static int count_classes(island *s) {
     weighted_turns *w = &s->weights;
     w->n_classes = 0;
-    w->total = 0;
+    w->total = w->picks = 0;
     for (uint32_t i = 0; i < s->n_pods; i++) {
         if (!takes_work(s, s->pods[i])) continue;
         weight_class *c = class_for(w, s->pods[i]->weight);
@@ -101,6 +101,12 @@ static int count_classes(island *s) {
     return 0;
 }
 
+static void find_first(const weighted_turns *w, weight_class *c) {
+    const weighted_turn *t = turn_at(w, c, 0);
+    c->current = t->fixed + w->picks * c->weight;
+    c->pod = t->pod;
+}
+
 /* From the pods' own numbers. 0, or -1: out of memory. */
 static int lay_out_turns(island *s) {
     weighted_turns *w = &s->weights;
@@ -109,11 +115,12 @@ static int lay_out_turns(island *s) {
     w->turns = turns;
     if (count_classes(s)) return -1;
     for (uint32_t k = 0; k < w->n_classes; k++) {
-        const weight_class *c = &w->classes[k];
+        weight_class *c = &w->classes[k];
         uint32_t n = 0;
         for (uint32_t i = 0; i < s->n_pods; i++)
             if (s->pods[i]->weight == c->weight && takes_work(s, s->pods[i]))
                 place_turn(w, c, n++, (weighted_turn){s->pods[i]->weighted, i});
+        find_first(w, c);
     }
     w->is_current = 1;
     return 0;
@@ -127,36 +134,34 @@ void route_changes(island *s) {
         const weight_class *c = &w->classes[k];
         for (uint32_t i = 0; i < c->n; i++) {
             const weighted_turn *t = &w->turns[c->first + i];
-            s->pods[t->pod]->weighted = t->fixed + c->rise;
+            s->pods[t->pod]->weighted = t->fixed + w->picks * c->weight;
         }
     }
 }
 
-static pod *weighted_by_class(island *s) {
-    weighted_turns *w = &s->weights;
-    weight_class *best = NULL;
-    weighted_turn first = {0};
-    for (uint32_t k = 0; k < w->n_classes; k++) {
-        weight_class *c = &w->classes[k];
-        weighted_turn t = *turn_at(w, c, 0);
-        c->rise += c->weight;
-        t.fixed += c->rise;
-        if (best && !comes_first(&t, &first)) continue;
-        best = c;
-        first = t;
+/* The pod's index. */
+static uint32_t pick_by_class(weighted_turns *w) {
+    weight_class *best = w->classes;
+    best->current += best->weight;
+    for (weight_class *c = best + 1; c < w->classes + w->n_classes; c++) {
+        c->current += c->weight;
+        if (c->current > best->current || (c->current == best->current && c->pod < best->pod)) best = c;
     }
-    first.fixed -= best->rise + w->total;
+    const weighted_turn picked = {best->current - w->total - ++w->picks * best->weight, best->pod};
     best->head = best->head + 1 < best->n ? best->head + 1 : 0;
-    place_turn(w, best, best->n - 1, first);
-    return s->pods[first.pod];
+    place_turn(w, best, best->n - 1, picked);
+    find_first(w, best);
+    return picked.pod;
 }
 
 /* ---- weighted ---- */
 
-static pod *weighted(island *s) {
-    if (s->n_ready > MANY_PODS && s->pod_limit == 0 && (s->weights.is_current || lay_out_turns(s) == 0))
-        return weighted_by_class(s);
+static int has_classes(island *s) {
+    return s->n_ready > MANY_PODS && s->pod_limit == 0 && (s->weights.is_current || lay_out_turns(s) == 0);
+}
 
+static pod *weighted(island *s) {
+    if (has_classes(s)) return s->pods[pick_by_class(&s->weights)];
     pod *best = NULL;
     int64_t total = 0;
     for (uint32_t i = 0; i < s->n_pods; i++) {
@@ -247,6 +252,10 @@ static void deal_weighted(island *s, uint32_t n, uint32_t *to) {
 void route_deal(island *s, uint64_t ordinal, uint32_t n, uint32_t *to) {
     if (s->balance == POL_WEIGHTED && s->n_pods > 1 && s->n_pods <= MANY_PODS) {
         deal_weighted(s, n, to);
+        return;
+    }
+    if (s->balance == POL_WEIGHTED && has_classes(s)) {
+        for (uint32_t r = 0; r < n; r++) to[r] = pick_by_class(&s->weights);
         return;
     }
     for (uint32_t r = 0; r < n; r++) to[r] = (uint32_t)(route_pick(s, ordinal + r)->next - s->next);
