@@ -639,7 +639,7 @@ static int make_room(pol_ctx *ctx, size_t n) {
 /* 0: out of memory; nothing is decided then. */
 static int gather(job *j, const pol_pod *pods, size_t n) {
     if (!make_room(j->ctx, n + STARTS_PER_DECISION + j->ctx->min_pods) ||
-        !used_gpus_open(&j->ctx->used, j->view))
+        !used_gpus_begin(&j->ctx->used, j->view, choice(j->ctx, OCCUPANCY) == INTEGER ? 10000 : 1))
         return 0;
     for (size_t i = 0; i < n; i++) {
         const pol_pod *p = &pods[i];
@@ -654,6 +654,13 @@ static int gather(job *j, const pol_pod *pods, size_t n) {
     return 1;
 }
 
+/* An action on a pod of this GPU. */
+static int64_t plan(const job *j, const pol_action *a, uint32_t gpu) {
+    int64_t id = j->ctx->host->plan(j->ctx->host->impl, a);
+    if (id >= 0) used_gpus_update(&j->ctx->used, j->view, gpu);
+    return id;
+}
+
 static uint32_t weight_of(double cap) {
     return cap < 0.01 ? 1 : (uint32_t)(cap < 1e6 ? cap * 100.0 + 0.5 : 1e8);
 }
@@ -664,7 +671,7 @@ static int resize(job *j, pod *p, uint32_t sm_pct, uint32_t quota_pct, const cha
     a.sm_pct = sm_pct == p->sm_pct ? 0 : sm_pct;
     a.weight = weight_of(cap);
     a.reason = reason;
-    if (j->ctx->host->plan(j->ctx->host->impl, &a) < 0) return 0;
+    if (plan(j, &a, p->gpu) < 0) return 0;
     p->sm_pct = sm_pct;
     p->quota_pct = quota_pct;
     p->cap = cap;
@@ -674,7 +681,7 @@ static int resize(job *j, pod *p, uint32_t sm_pct, uint32_t quota_pct, const cha
 static int take_away(job *j, pod *p, const char *reason) {
     pol_action a = {.verb = choice(j->ctx, REMOVAL) == KILL ? POL_KILL : POL_STOP, .fn = j->fn, .pod = p->id};
     a.reason = reason;
-    if (j->ctx->host->plan(j->ctx->host->impl, &a) < 0) return 0;
+    if (plan(j, &a, p->gpu) < 0) return 0;
     p->is_gone = 1;
     return 1;
 }
@@ -704,9 +711,8 @@ static int start(job *j, const spot *at, const char *reason) {
     a.batch_max = batch;
     a.weight = weight_of(at->cap);
     a.reason = reason;
-    int64_t id = ctx->host->plan(ctx->host->impl, &a);
+    int64_t id = plan(j, &a, at->gpu);
     if (id < 0) return 0;
-    used_gpus_add(&ctx->used, j->view, at->gpu);
     ctx->pods[j->n_pods++] = (pod){.id = (uint32_t)id,
                                    .gpu = at->gpu,
                                    .row = row,
@@ -887,11 +893,6 @@ static int has_place(const job *j, const pol_gpu *g) {
     return g->memory_free_mib >= j->spec->memory_mib && g->n_pods < g->pods_max;
 }
 
-/* In ten thousandths of a GPU, as the bookkeeping has it. */
-static int64_t occupancy(const pol_gpu *g, int is_integer) {
-    return is_integer ? g->occupancy / 10000 * 10000 : g->occupancy;
-}
-
 /* The artifact's SM for a row that nobody has. */
 static uint32_t family_width(const job *j, double gap) {
     const family *f = family_of(j->spec);
@@ -936,13 +937,6 @@ static spot spot_on(job *j, uint32_t gpu, double gap) {
     return best;
 }
 
-typedef struct {   /* which GPUs in use to consider */
-    double below;  /* occupancy, of a GPU */
-    int64_t after; /* occupancy and index of the last one that was taken; -1: none */
-    int64_t after_gpu;
-    int any; /* 0: the spot must cover the gap, efficiently; 1: whatever there is */
-} search;
-
 static int is_acceptable(job *j, const spot *at, double gap, int any) {
     if (at->cap <= 0 || any || choice(j->ctx, HORIZONTAL_QUOTA) == LARGEST) return at->cap > 0;
     if (at->cap < gap) return 0;
@@ -950,25 +944,19 @@ static int is_acceptable(job *j, const spot *at, double gap, int any) {
     return at->cap / (at->sm_pct * at->quota_pct) >= USED_EFFICIENCY * best;
 }
 
-/* The least occupied GPU in use that has an acceptable spot; one pass over those in use. */
-static spot find_used(job *j, const search *how, double gap) {
-    spot best = {0};
-    int is_integer = choice(j->ctx, OCCUPANCY) == INTEGER;
-    int64_t best_key = INT64_MAX;
-    for (size_t i = 0; i < j->ctx->used.n; i++) {
-        uint32_t gpu = j->ctx->used.list[i];
+/* The least occupied GPU in use that has an acceptable spot, from *place in their order on; below: its occupancy, of a
+ * GPU. any: 0: the spot must cover the gap, efficiently; 1: whatever there is. */
+static spot find_used(job *j, size_t *place, double gap, double below, int any) {
+    const used_gpus *used = &j->ctx->used;
+    for (; *place < used->n; ++*place) {
+        uint32_t gpu = used_gpus_gpu(used->order[*place]);
         const pol_gpu *g = &j->view->gpus[gpu];
-        if (g->n_pods == 0 || !has_place(j, g)) continue;
-        int64_t key = occupancy(g, is_integer);
-        if (key >= best_key || key < how->after || (key == how->after && (int64_t)gpu <= how->after_gpu))
-            continue;
-        if ((double)key / 10000.0 >= how->below) continue;
+        if ((double)(g->occupancy / used->unit * used->unit) / 10000.0 >= below) break;
+        if (!has_place(j, g)) continue;
         spot at = spot_on(j, gpu, gap);
-        if (!is_acceptable(j, &at, gap, how->any)) continue;
-        best = at;
-        best_key = key;
+        if (is_acceptable(j, &at, gap, any)) return at;
     }
-    return best;
+    return (spot){0};
 }
 
 static spot find_empty(job *j, double gap, size_t *from) {
@@ -991,13 +979,13 @@ static spot find_empty(job *j, double gap, size_t *from) {
 /* ---- horizontal scaling ---- */
 
 static double start_on_used(job *j, double gap, double below, int any, const char *reason) {
-    search how = {.below = below, .after = -1, .after_gpu = -1, .any = any};
+    size_t place = 0;
     for (int n = 0; gap > 0 && n < STARTS_PER_DECISION; n++) {
-        spot at = find_used(j, &how, gap);
+        spot at = find_used(j, &place, gap, below, any);
         if (at.cap <= 0) break;
-        how.after = occupancy(&j->view->gpus[at.gpu], choice(j->ctx, OCCUPANCY) == INTEGER);
-        how.after_gpu = at.gpu;
+        uint64_t taken = j->ctx->used.order[place];
         if (start(j, &at, reason)) gap -= at.cap;
+        place = used_gpus_after(&j->ctx->used, taken);
     }
     return gap;
 }

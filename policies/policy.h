@@ -42,7 +42,7 @@
 extern "C" {
 #endif
 
-#define POL_ABI     2u        /* one more on any change of layout; the engine refuses others */
+#define POL_ABI     3u        /* one more on any change of layout; the engine refuses others */
 #define POL_ERR_LEN 256       /* bytes, NUL included */
 #define POL_NEVER   INT64_MAX /* look again only when something happens */
 #define POL_NEW_ROW UINT32_MAX
@@ -116,6 +116,10 @@ typedef struct {
     size_t n_gpus, n_rows;
     const pol_pod *pods; /* of the function that acts, by id; with POL_ALL: of all, by function and id */
     size_t n_pods;
+    /* GPUs on which pods have come, gone or been resized since the act before began, each once: for policies that keep
+     * GPUs in an order of their own. */
+    const uint32_t *changed_gpus;
+    size_t n_changed_gpus;
 } pol_view;
 
 typedef enum {

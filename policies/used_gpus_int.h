@@ -1,8 +1,8 @@
-/* used_gpus_int.h - which GPUs hold pods, so that a search for a place need not look at all of a large cluster. For
- * policies whose pods are all that there is; private to them.
+/* used_gpus_int.h - the GPUs that hold pods, by occupancy, so that a search for a place in a large cluster looks at few.
+ * Private to policies.
  *
- * A list in order of index. A GPU is added when a pod is started on it and leaves the list some time after it has lost
- * its last pod: a search must still look at n_pods. */
+ * Ascending by occupancy, in units of the policy's choice (1: a ten thousandth of a GPU; 10000: whole GPUs), then by
+ * index. What view->changed_gpus says, and what the policy does itself within an act, must be passed on. */
 #ifndef USED_GPUS_INT_H
 #define USED_GPUS_INT_H
 
@@ -12,15 +12,23 @@
 #include "policy.h"
 
 typedef struct {
-    uint32_t *list; /* [n_gpus], the first n in use; ascending */
-    uint8_t *is_listed;
+    uint64_t *order; /* [n_gpus], the first n in use: occupancy in units << 32 | index */
+    uint32_t *known; /* [n_gpus]: the occupancy under which it stands there; UINT32_MAX: not in use */
     size_t n, n_gpus;
-    size_t tidy_at; /* when it has grown to so many, those without pods leave */
+    uint32_t unit;
 } used_gpus;
 
-/* Before first use, and whenever the cluster may have another size; lists what the view shows. 0: out of memory. */
-int used_gpus_open(used_gpus *u, const pol_view *view);
+/* At the beginning of an act: the first time, and whenever the cluster may have another size, all of the view's GPUs are
+ * looked at, then those that have changed. 0: out of memory. */
+int used_gpus_begin(used_gpus *u, const pol_view *view, uint32_t unit);
 void used_gpus_close(used_gpus *u);
-void used_gpus_add(used_gpus *u, const pol_view *view, uint32_t gpu);
+/* After an action on it. */
+void used_gpus_update(used_gpus *u, const pol_view *view, uint32_t gpu);
+
+/* The place of the first entry after this one, which may have gone. */
+size_t used_gpus_after(const used_gpus *u, uint64_t entry);
+static inline uint32_t used_gpus_gpu(uint64_t entry) {
+    return (uint32_t)entry;
+}
 
 #endif

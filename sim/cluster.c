@@ -35,6 +35,9 @@ struct cluster {
     pol_row *rows;
     gpu_book *gpu_books;
     fn_book *fn_books;
+    uint32_t *changed; /* [n_gpus], the first n_changed */
+    uint8_t *is_changed;
+    size_t n_changed;
     uint64_t *rates;   /* backs rate and width */
     cluster_sum *sums; /* backs share, slice and held */
     size_t n_pods;
@@ -140,12 +143,14 @@ cluster *cluster_open(const engine_setup *s) {
     c->rows = calloc(s->n_gpus * s->rows_per_gpu, sizeof *c->rows);
     c->gpu_books = calloc(s->n_gpus, sizeof *c->gpu_books);
     c->fn_books = calloc(s->n_fns, sizeof *c->fn_books);
+    c->changed = calloc(s->n_gpus, sizeof *c->changed);
+    c->is_changed = calloc(s->n_gpus, sizeof *c->is_changed);
     c->rates = calloc(2 * s->n_fns * s->n_devices, sizeof *c->rates);
     c->sums = calloc(3 * s->n_fns * s->n_devices, sizeof *c->sums);
     c->share_bins = calloc((1 + s->timeline_fns) * c->n_bins, sizeof *c->share_bins);
     c->gpu_bins = calloc(c->n_bins, sizeof *c->gpu_bins);
-    if (!c->gpus || !c->rows || !c->gpu_books || !c->fn_books || !c->rates || !c->sums || !c->share_bins ||
-        !c->gpu_bins) {
+    if (!c->gpus || !c->rows || !c->changed || !c->is_changed || !c->gpu_books || !c->fn_books || !c->rates ||
+        !c->sums || !c->share_bins || !c->gpu_bins) {
         cluster_close(c);
         return NULL;
     }
@@ -163,6 +168,8 @@ void cluster_close(cluster *c) {
     free(c->rows);
     free(c->gpu_books);
     free(c->fn_books);
+    free(c->changed);
+    free(c->is_changed);
     free(c->rates);
     free(c->sums);
     free(c->share_bins);
@@ -203,9 +210,25 @@ int cluster_has_pod(const cluster *c, uint32_t fn, uint32_t pod) {
 
 /* ---- changes ---- */
 
+const uint32_t *cluster_changed_gpus(const cluster *c, size_t *n) {
+    *n = c->n_changed;
+    return c->changed;
+}
+
+void cluster_forget_changed(cluster *c) {
+    for (size_t i = 0; i < c->n_changed; i++) c->is_changed[c->changed[i]] = 0;
+    c->n_changed = 0;
+}
+
+static void note_change(cluster *c, uint32_t gpu) {
+    if (!c->is_changed[gpu]) c->changed[c->n_changed++] = gpu;
+    c->is_changed[gpu] = 1;
+}
+
 /* A pod's SM % x quota % comes (sign +1) or goes (-1); the integrals must be folded up to now. */
 static void count_share(cluster *c, const pol_pod *p, int sign) {
     uint32_t share = p->sm_pct * p->quota_pct;
+    note_change(c, p->gpu);
     pol_gpu *g = &c->gpus[p->gpu];
     uint64_t *rate = &c->fn_books[p->fn].rate[g->device], *width = &c->fn_books[p->fn].width[g->device];
     g->occupancy = sign > 0 ? g->occupancy + share : g->occupancy - share;

@@ -32,6 +32,9 @@ const pol_gpu *cluster_gpus(const cluster *c); /* [setup->n_gpus] */
 const pol_row *cluster_rows(const cluster *c); /* [n_gpus * rows_per_gpu], gpu by gpu */
 /* the pods of a function, by id; valid until the next change of the function */
 const pol_pod *cluster_pods(const cluster *c, uint32_t fn, size_t *n);
+/* GPUs on which pods have come, gone or been resized since they were last forgotten; each once */
+const uint32_t *cluster_changed_gpus(const cluster *c, size_t *n);
+void cluster_forget_changed(cluster *c);
 size_t cluster_n_pods(const cluster *c);                  /* of all functions */
 uint32_t cluster_next_pod(const cluster *c, uint32_t fn); /* the id that its next pod will get */
 

@@ -239,6 +239,7 @@ static void close_engine(engine *e) {
     free(e->cold_keys);
     free(e->pending);
     free(e->view_pods);
+    free(e->view_changed);
     thread_pool_close(e->pool);
     winner_tree_close(&e->tree);
     act_heap_close(&e->acts);

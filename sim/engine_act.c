@@ -201,6 +201,21 @@ static const pol_pod *copy_pods(engine *e, uint32_t from, uint32_t to, size_t *n
     return e->view_pods;
 }
 
+/* Likewise of the GPUs that have changed; the policy's own changes count for its next act. */
+static const uint32_t *copy_changed(engine *e, size_t *n) {
+    const uint32_t *changed = cluster_changed_gpus(e->run.ledger, n);
+    uint32_t *v = grow_array(e->view_changed, *n, &e->view_changed_cap, sizeof *v);
+    if (!v) {
+        engine_no_memory(e);
+        *n = 0;
+        return NULL;
+    }
+    e->view_changed = v;
+    if (*n) memcpy(v, changed, *n * sizeof *v);
+    cluster_forget_changed(e->run.ledger);
+    return v;
+}
+
 void engine_act(engine *e, uint32_t fn, int64_t now_ns, pol_cause cause) {
     const engine_setup *s = e->run.setup;
     uint32_t from = fn == POL_ALL ? 0 : fn, to = fn == POL_ALL ? (uint32_t)s->n_fns : fn + 1;
@@ -216,6 +231,7 @@ void engine_act(engine *e, uint32_t fn, int64_t now_ns, pol_cause cause) {
                      .n_gpus = s->n_gpus,
                      .n_rows = s->n_gpus * s->rows_per_gpu};
     view.pods = copy_pods(e, from, to, &view.n_pods);
+    view.changed_gpus = copy_changed(e, &view.n_changed_gpus);
     e->result->acts++;
     s->policy->act(e->run.policy, fn, &view);
     e->acting_fn = ENGINE_NO_ACT;

@@ -38,6 +38,8 @@ typedef struct {
     int64_t checked_ns; /* up to when check_serving has looked */
     pol_pod *view_pods;
     size_t view_pods_cap;
+    uint32_t *view_changed;
+    size_t view_changed_cap;
 } engine;
 
 /* Sets the flag that ends the run with "out of memory". */

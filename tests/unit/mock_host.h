@@ -282,6 +282,10 @@ static inline size_t mock_view_pods(mock *m, uint32_t fn, size_t n) {
 static inline void mock_act(mock *m, uint32_t fn, pol_cause cause) {
     mock_sweep(m);
     pol_view v = {.now_ns = m->now_ns, .cause = cause, .gpus = m->gpus, .rows = m->rows, .n_gpus = m->n_gpus};
+    uint32_t all[MOCK_GPUS];
+    for (uint32_t g = 0; g < m->n_gpus; g++) all[g] = g;
+    v.changed_gpus = all; /* some of them may not have: that does no harm */
+    v.n_changed_gpus = m->n_gpus;
     v.n_rows = m->n_gpus * MOCK_ROWS_PER_GPU;
     v.pods = m->view_pods;
     if (fn != POL_ALL) v.n_pods = mock_view_pods(m, fn, 0);
