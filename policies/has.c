@@ -229,6 +229,19 @@ typedef struct { /* one function between ticks */
     uint8_t is_busy, wants;
 } fn_state;
 
+typedef struct {
+    uint32_t sm_pct, quota_pct;
+    double cap;
+} config;
+
+typedef struct { /* what a search for places asks again and again, for one device kind and one gap */
+    int is_used;
+    uint32_t device;
+    double gap, best_efficiency;
+    int is_known[GRID + 1];
+    config best[GRID + 1]; /* by the SM that is free, in steps of the grid */
+} config_memo;
+
 typedef struct { /* capabilities of a class of equal functions on one device kind */
     uint32_t fn, device;
     int is_used;
@@ -236,6 +249,7 @@ typedef struct { /* capabilities of a class of equal functions on one device kin
         probe_ns;  /* a whole GPU's latency: an online predictor's answers differ from function to function */
     double slo_ns; /* the function's, or what can be met */
     double cell[GRID][GRID];
+    config_memo memo;
 } cap_class;
 
 typedef struct { /* a pod as this decision leaves it */
@@ -459,23 +473,10 @@ static double table_latency_ms(const pol_fn *spec, uint32_t batch, uint32_t sm_p
 
 /* ---- capability: asking the predictor ---- */
 
-typedef struct {
-    uint32_t sm_pct, quota_pct;
-    double cap;
-} config;
-
-typedef struct { /* what a search for places asks again and again, for one device kind and one gap */
-    int is_used;
-    uint32_t device;
-    double gap, best_efficiency;
-    int is_known[GRID + 1];
-    config best[GRID + 1]; /* by the SM that is free, in steps of the grid */
-} config_memo;
-
 typedef struct { /* a decision about one function */
     pol_ctx *ctx;
-    cap_class *caps; /* of the device asked about last */
-    config_memo memo;
+    cap_class *caps;  /* of the device asked about last */
+    config_memo memo; /* where there are no classes */
     fn_state *s;
     uint32_t fn;
     const pol_fn *spec;
@@ -588,6 +589,11 @@ static cap_class *class_of(job *j, uint32_t device) {
     return c;
 }
 
+static cap_class *caps_on(job *j, uint32_t device) {
+    if (!j->caps || j->caps->device != device) j->caps = class_of(j, device);
+    return j->caps;
+}
+
 /* Requests per second that a pod is good for; 0: none, or not within the SLO. */
 static double capability(job *j, uint32_t device, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
     if (choice(j->ctx, CAPABILITY) == TABLE) {
@@ -595,8 +601,7 @@ static double capability(job *j, uint32_t device, uint32_t batch, uint32_t sm_pc
         double latency = table_latency_ms(j->spec, believed, sm_pct, quota_pct);
         return latency > 0 ? formula_rps(j->ctx, latency, believed) : 0;
     }
-    if (!j->caps || j->caps->device != device) j->caps = class_of(j, device);
-    cap_class *c = j->caps;
+    cap_class *c = caps_on(j, device);
     if (batch != j->spec->batch_max || sm_pct % GRID_PCT || quota_pct % GRID_PCT)
         return ask_capability(j, device, batch, sm_pct, quota_pct, c->slo_ns);
     double *cell = &c->cell[sm_pct / GRID_PCT - 1][quota_pct / GRID_PCT - 1];
@@ -828,8 +833,10 @@ static config efficient_config(job *j, uint32_t device, uint32_t sm_max, double 
     return best;
 }
 
+/* Many decisions about a class ask for the same: the next idle function gets its first pod. */
 static config_memo *memo_for(job *j, uint32_t device, double gap) {
-    config_memo *m = &j->memo;
+    int has_class = choice(j->ctx, CAPABILITY) != TABLE;
+    config_memo *m = has_class ? &caps_on(j, device)->memo : &j->memo;
     if (!m->is_used || m->device != device || m->gap != gap) {
         *m = (config_memo){.is_used = 1, .device = device, .gap = gap};
         m->best_efficiency = best_efficiency(j, device, 100, gap);
