@@ -635,7 +635,7 @@ static inline void arrive(island *s, int64_t now) {
     }
     if (s->queue_limit && s->queue.n >= s->queue_limit)
         fail_request(s, &r, UINT32_MAX, now, ENGINE_DROPPED);
-    else if (queue_push(&s->queue, r))
+    else if (queue_push(&s->queue, &r))
         island_no_memory(s);
     if (s->n_ready + s->n_starting == 0) act_at(s, now, POL_ARRIVAL);
 }

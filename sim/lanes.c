@@ -167,8 +167,17 @@ static int64_t run_lane(island *s, pod *p, const deal *d, latencies *served, int
     return p->is_draining && p->held == 0 ? l.ended_ns : NEVER;
 }
 
+static void deal_to_one(island *s, deal *d) {
+    s->turn = s->pods[0]->id + 1;
+    s->pods[0]->first_dealt = 0;
+    for (uint32_t i = 0; i < d->n; i++) {
+        d->next[i] = i + 1;
+        d->arrival_ns[i] = d->drawn[i].arrival_ns;
+    }
+}
+
 /* To the pods that take work. */
-static void deal_to_pods(island *s, deal *d) {
+static void deal_to_many(island *s, deal *d) {
     route_deal(s, s->result->arrivals, d->n, d->pod);
     for (uint32_t i = 0; i < d->n; i++) {
         pod *p = s->pods[d->pod[i]];
@@ -182,7 +191,7 @@ static void deal_to_pods(island *s, deal *d) {
 /* There is none yet: they wait for the first to become ready. */
 static void deal_to_queue(island *s, const deal *d) {
     for (uint32_t i = 0; i < d->n; i++)
-        if (queue_push(&s->queue, d->drawn[i])) island_no_memory(s);
+        if (queue_push(&s->queue, &d->drawn[i])) island_no_memory(s);
 }
 
 /* Deals out the next n arrivals, of the block. */
@@ -192,10 +201,12 @@ static void deal_out(island *s, deal *d, uint32_t n) {
     d->n = n;
     d->arrival_ns[n] = NEVER;
     for (uint32_t i = 0; i < s->n_pods; i++) s->pods[i]->first_dealt = n;
-    if (s->n_ready)
-        deal_to_pods(s, d);
-    else
+    if (s->n_ready == 0)
         deal_to_queue(s, d);
+    else if (s->n_pods == 1)
+        deal_to_one(s, d);
+    else
+        deal_to_many(s, d);
     for (uint32_t i = 0; i < n; i++) {
         arrived_ns += (uint64_t)d->drawn[i].arrival_ns;
         in_window += d->drawn[i].arrival_ns >= s->warmup_ns;

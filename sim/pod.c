@@ -6,24 +6,14 @@
 
 /* ---- queue ---- */
 
-int queue_push(request_queue *q, held_request r) {
-    if (q->n == q->cap) {
-        uint32_t cap = q->cap ? 2 * q->cap : 4;
-        held_request *v = malloc(cap * sizeof *v);
-        if (!v) return -1;
-        for (uint32_t i = 0; i < q->n; i++) v[i] = q->v[(q->head + i) & (q->cap - 1)];
-        free(q->v);
-        *q = (request_queue){.v = v, .n = q->n, .cap = cap};
-    }
-    q->v[(q->head + q->n++) & (q->cap - 1)] = r;
+int queue_grow(request_queue *q) {
+    uint32_t cap = q->cap ? 2 * q->cap : 4;
+    held_request *v = malloc(cap * sizeof *v);
+    if (!v) return -1;
+    for (uint32_t i = 0; i < q->n; i++) v[i] = q->v[(q->head + i) & (q->cap - 1)];
+    free(q->v);
+    *q = (request_queue){.v = v, .n = q->n, .cap = cap};
     return 0;
-}
-
-held_request queue_pop(request_queue *q) {
-    held_request r = q->v[q->head];
-    q->head = (q->head + 1) & (q->cap - 1);
-    q->n--;
-    return r;
 }
 
 /* ---- life ---- */

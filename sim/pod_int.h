@@ -69,8 +69,18 @@ typedef struct { /* FIFO; capacity a power of two, grown by doubling and then ke
     uint32_t head, n, cap;
 } request_queue;
 
-int queue_push(request_queue *q, held_request r); /* 0, or -1: out of memory */
-held_request queue_pop(request_queue *q);         /* not empty */
+int queue_grow(request_queue *q); /* 0, or -1: out of memory */
+static inline int queue_push(request_queue *q, const held_request *r) {
+    if (q->n == q->cap && queue_grow(q)) return -1;
+    q->v[(q->head + q->n++) & (q->cap - 1)] = *r;
+    return 0;
+}
+static inline held_request queue_pop(request_queue *q) { /* not empty */
+    held_request r = q->v[q->head];
+    q->head = (q->head + 1) & (q->cap - 1);
+    q->n--;
+    return r;
+}
 static inline const held_request *queue_front(const request_queue *q) {
     return &q->v[q->head];
 }
@@ -170,7 +180,7 @@ static inline void pod_start_request(pod *p, const held_request *r, int64_t now_
 /* Takes a request in and gives it a worker if one is free. 0, or -1: out of memory. */
 static inline int pod_take(pod *p, const held_request *r, int64_t now_ns) {
     p->held++;
-    if (p->busy == p->workers) return queue_push(&p->waiting, *r);
+    if (p->busy == p->workers) return queue_push(&p->waiting, r);
     pod_start_request(p, r, now_ns);
     return 0;
 }

@@ -267,7 +267,7 @@ static process_event move_on(pod *p, uint32_t i, int64_t now_ns, held_request *o
         return PROCESS_WAITS;
     case JOB_WAIT:
         *out = remove_job(x, i);
-        if (queue_push(&p->waiting, *out) || process_fill_workers(p, now_ns)) return PROCESS_NO_MEMORY;
+        if (queue_push(&p->waiting, out) || process_fill_workers(p, now_ns)) return PROCESS_NO_MEMORY;
         return PROCESS_WAITS;
     case JOB_PREPARE:
         *out = remove_job(x, i);
