@@ -102,10 +102,8 @@ static void draw_sorted(uint64_t key, uint64_t *x, uint32_t n) {
     }
     uint64_t raw[CELL_MAX];
     uint8_t at[BUCKETS + 1] = {0};
-    for (uint32_t i = 0; i < n; i++) {
-        raw[i] = draw_bits(key, i);
-        at[(raw[i] >> (64 - BITS)) + 1]++;
-    }
+    draw_many_bits(raw, n, key, 0);
+    for (uint32_t i = 0; i < n; i++) at[(raw[i] >> (64 - BITS)) + 1]++;
     for (uint32_t b = 1; b < BUCKETS; b++) at[b] = (uint8_t)(at[b] + at[b - 1]);
     for (uint32_t i = 0; i < n; i++) x[at[raw[i] >> (64 - BITS)]++] = raw[i];
     sort_few(x, n);
@@ -122,13 +120,18 @@ static const uint64_t *draw_cell(const minutes_source *s, uint64_t x[CELL_MAX], 
     return x;
 }
 
+/* Fractions of a cell as times; left: where the cell begins, as a fraction of the minute. */
+DRAW_WIDE static void place(int64_t *ns, const uint64_t *x, uint32_t n, uint64_t left, uint8_t depth,
+                            int64_t start_ns, double bin_ns) {
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t position = (int64_t)((left | x[i] >> depth) >> 11);
+        ns[i] = start_ns + (int64_t)((double)position * (bin_ns * 0x1p-53));
+    }
+}
+
 static void give_uniform(const minutes_source *s, int64_t start_ns, int64_t *ns, uint32_t take) {
     uint64_t scratch[CELL_MAX], left = s->depth ? (uint64_t)s->cell << (64 - s->depth) : 0;
-    const uint64_t *x = draw_cell(s, scratch, take);
-    for (uint32_t i = 0; i < take; i++) {
-        int64_t position = (int64_t)((left | x[i] >> s->depth) >> 11);
-        ns[i] = start_ns + (int64_t)((double)position * ((double)s->bin_ns * 0x1p-53));
-    }
+    place(ns, draw_cell(s, scratch, take), take, left, s->depth, start_ns, (double)s->bin_ns);
 }
 
 /* Uniform positions, taken through the inverse of the clusters' distribution: each cluster has a third. */
