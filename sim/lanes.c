@@ -10,7 +10,7 @@
  * arrivals, a pod that becomes ready or gets another share. */
 #include "island_int.h"
 
-enum { LANE_ARRIVALS = 1024, COUNTED_AT_ONCE = 256 };
+enum { LANE_ARRIVALS = 4096, COUNTED_AT_ONCE = 256 };
 
 typedef struct { /* the arrivals that are dealt out */
     const held_request *drawn;
