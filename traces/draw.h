@@ -21,7 +21,8 @@
 
 /* Of a function that draws many numbers, one version for each width of vector registers; the program takes the widest
  * that its processor has. Each number is computed by the same IEEE operations, so that the bits are the same. Sanitizers
- * cannot watch the choice, which is made before they start. */
+ * cannot watch the choice, which is made before they start. Static functions only: clang gives such a function another
+ * name where other files look for it. */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 #define DRAW_IS_WATCHED 1
 #elif defined __has_feature
