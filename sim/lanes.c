@@ -201,6 +201,7 @@ static void deal_out(island *s, deal *d, uint32_t n) {
     d->n = n;
     d->arrival_ns[n] = NEVER;
     for (uint32_t i = 0; i < s->n_pods; i++) s->pods[i]->first_dealt = n;
+    if (n == 0) return;
     if (s->n_ready == 0)
         deal_to_queue(s, d);
     else if (s->n_pods == 1)

@@ -290,6 +290,33 @@ static void nothing_counts_outside_the_window(void **state) {
     ledger_close(&f, c);
 }
 
+/* Which GPUs have changed: each once, by whatever changed it, until they are forgotten. */
+static void changes_are_noted_once(void **state) {
+    (void)state;
+    fixture f;
+    size_t n;
+    cluster *c = ledger_open(&f);
+    cluster_changed_gpus(c, &n);
+    assert_int_equal(n, 0);
+    uint32_t a = started(c, start(1, 1, 2, 50, 50), 0), b = started(c, start(1, 1, 2, 50, 20), 0);
+    resized(c, resize(1, a, 0, 60), 1);
+    assert_int_equal(cluster_changed_gpus(c, &n)[0], 1);
+    assert_int_equal(n, 1);
+    started(c, start(1, 0, 0, 50, 20), 1);
+    assert_int_equal(cluster_changed_gpus(c, &n)[1], 0);
+    assert_int_equal(n, 2);
+    cluster_forget_changed(c);
+    cluster_changed_gpus(c, &n);
+    assert_int_equal(n, 0);
+    cluster_release(c, 1, b, 2 * SECOND_NS);
+    assert_int_equal(cluster_changed_gpus(c, &n)[0], 1);
+    assert_int_equal(n, 1);
+    refused(c, start(1, 0, 0, 40, 20), "row has another SM width");
+    cluster_changed_gpus(c, &n);
+    assert_int_equal(n, 1);
+    ledger_close(&f, c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_keep_their_width),
@@ -304,6 +331,7 @@ int main(void) {
         cmocka_unit_test(each_billing_by_hand),
         cmocka_unit_test(bins_by_hand),
         cmocka_unit_test(nothing_counts_outside_the_window),
+        cmocka_unit_test(changes_are_noted_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

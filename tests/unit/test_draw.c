@@ -3,9 +3,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
+#include "dist.h"
 #include "draw.h"
 
 static int64_t ulps_between(double a, double b) {
@@ -84,6 +86,46 @@ static void neighbours_share_nothing(void **state) {
     assert_true(fabs(flipped / (4.0 * N) - 32) < 5 * 4 / sqrt(4.0 * N));
 }
 
+/* Whatever registers they are computed in, and wherever a block is cut. */
+static void many_at_once_are_the_same_bits(void **state) {
+    (void)state;
+    enum { N = 200 };
+    uint64_t bits[N + 1], key = draw_key(3, 4, DRAW_ARRIVAL), first = UINT64_MAX - 70; /* ordinals wrap */
+    double exps[N + 1];
+    for (size_t n = 0; n <= N; n++) {
+        bits[n] = 7;
+        exps[n] = -7;
+        draw_many_bits(bits, n, key, first);
+        draw_many_exps(exps, n, key, first);
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(bits[i], draw_bits(key, first + i));
+            assert_int_equal(ulps_between(exps[i], draw_exp(bits[i])), 0);
+        }
+        assert_true(bits[n] == 7 && exps[n] == -7);
+    }
+}
+
+static void many_samples_are_the_same_bits(void **state) {
+    (void)state;
+    enum { N = 20000 }; /* the lognormal's outer cells are among them */
+    dist kinds[] = {dist_constant(2), dist_exponential(2), dist_hyperexponential(2, 3), {0}};
+    assert_int_equal(dist_lognormal(&kinds[3], 2, 0.4), 0);
+    double *v = malloc(N * sizeof *v);
+    assert_non_null(v);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        uint64_t outer = 0;
+        dist_sample_many(&kinds[k], v, N, 99, 5);
+        for (uint64_t i = 0; i < N; i++) {
+            uint64_t bits = draw_bits(99, 5 + i);
+            outer += bits >> 54 == 0 || bits >> 54 == 1023;
+            assert_int_equal(ulps_between(v[i], dist_sample(&kinds[k], bits)), 0);
+        }
+        assert_true(outer > 0);
+    }
+    free(v);
+    dist_free(&kinds[3]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(log_is_within_two_ulp_of_libm),
@@ -91,6 +133,8 @@ int main(void) {
         cmocka_unit_test(bits_are_as_they_always_were),
         cmocka_unit_test(means_and_variances_fit),
         cmocka_unit_test(neighbours_share_nothing),
+        cmocka_unit_test(many_at_once_are_the_same_bits),
+        cmocka_unit_test(many_samples_are_the_same_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,7 +88,7 @@ static void chaos_change(chaos *c, uint32_t fn, const pol_view *v) {
                     .sm_pct = chance(c, fn) < 0.3 ? 1 + pick(c, fn, 100) : 0,
                     .quota_pct = 1 + pick(c, fn, 100),
                     .balance = (pol_balance)pick(c, fn, 6),
-                    .pod_limit = pick(c, fn, 5),
+                    .pod_limit = chance(c, fn) < 0.5 ? 0 : pick(c, fn, 5),
                     .queue_limit = chance(c, fn) < 0.3 ? 1 + pick(c, fn, 20) : 0,
                     .reason = "chaos"};
     if (v->n_pods) a.pod = v->pods[pick(c, fn, (uint32_t)v->n_pods)].id;
@@ -96,9 +96,17 @@ static void chaos_change(chaos *c, uint32_t fn, const pol_view *v) {
     c->host->plan(c->host->impl, &a);
 }
 
+/* Pods that do not look at each other go on each on its own (lanes.c). */
+static void chaos_route_blindly(chaos *c, uint32_t fn) {
+    const pol_balance blind[] = {POL_RANDOM, POL_ROUND_ROBIN, POL_FIRST_FREE, POL_WEIGHTED, POL_WEIGHTED};
+    pol_action a = {.verb = POL_ROUTE, .fn = fn, .balance = blind[pick(c, fn, 5)], .reason = "chaos"};
+    c->host->plan(c->host->impl, &a);
+}
+
 static void chaos_act(pol_ctx *ctx, uint32_t fn, const pol_view *v) {
     chaos *c = (chaos *)ctx;
     uint32_t of = fn == POL_ALL ? 0 : fn, n = 1 + pick(c, of, 3);
+    if (v->cause == POL_BEGIN && chance(c, of) < 0.7) chaos_route_blindly(c, of);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t target = fn == POL_ALL ? pick(c, of, c->n_fns) : fn;
         if (v->n_pods == 0 || chance(c, of) < 0.5)
@@ -212,7 +220,7 @@ static void randomise_fn(chooser *c, engine_fn *f, engine_fit *fit) {
     f->noise = random_dist(c, 1);
     f->cold_start = random_dist(c, 1);
     f->trace.shape = (trace_shape)below(c, 5);
-    f->trace.mean_rps = below(c, 4) ? 30 * unit(c) : 0.2 * unit(c);
+    f->trace.mean_rps = below(c, 4) ? 30 * unit(c) * (below(c, 8) ? 1 : 10) : 0.2 * unit(c);
     /* arrivals at the instants of ticks and scrapes */
     if (f->trace.shape == TRACE_SHAPE_EVEN && below(c, 2)) f->trace.mean_rps = below(c, 2) ? 0.5 : 2;
     for (size_t k = 0; k < 3; k++) f->report_slo_ns[k] = (int64_t)(k + 1) * 50 * MS_NS;
@@ -256,7 +264,7 @@ static void randomise(fixture *f, uint64_t config) {
     f->setup.scrape_phase_ns = !is_aligned && below(&c, 2) ? below(&c, 3000) * MS_NS : 0;
     f->setup.timeline_fns = below(&c, (uint32_t)n_fns + 1);
     f->setup.n_report = 3;
-    f->setup.record_requests = (int)below(&c, 2);
+    f->setup.record_requests = below(&c, 4) == 0;
     f->setup.policy = &chaos_policy;
     for (size_t i = 0; i < n_fns; i++) {
         randomise_fn(&c, &f->fns[i], &f->fits[i]);
