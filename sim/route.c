@@ -79,7 +79,7 @@ static weight_class *class_for(weighted_turns *w, uint32_t weight) {
 }
 
 /* Puts a turn where it belongs among the class's first n. */
-static void place_turn(weighted_turns *w, const weight_class *c, uint32_t n, weighted_turn t) {
+static inline void place_turn(weighted_turns *w, const weight_class *c, uint32_t n, weighted_turn t) {
     for (; n > 0 && comes_first(&t, turn_at(w, c, n - 1)); n--) *turn_at(w, c, n) = *turn_at(w, c, n - 1);
     *turn_at(w, c, n) = t;
 }
