@@ -644,7 +644,7 @@ static int make_room(pol_ctx *ctx, size_t n) {
 /* 0: out of memory; nothing is decided then. */
 static int gather(job *j, const pol_pod *pods, size_t n) {
     if (!make_room(j->ctx, n + STARTS_PER_DECISION + j->ctx->min_pods) ||
-        !used_gpus_begin(&j->ctx->used, j->view, choice(j->ctx, OCCUPANCY) == INTEGER ? 10000 : 1))
+        !used_gpus_begin(&j->ctx->used, j->view))
         return 0;
     for (size_t i = 0; i < n; i++) {
         const pol_pod *p = &pods[i];
@@ -953,23 +953,24 @@ static int is_acceptable(job *j, const spot *at, double gap, int any) {
 
 /* The least occupied GPU in use that has an acceptable spot, from *place in their order on; below: its occupancy, of a
  * GPU. any: 0: the spot must cover the gap, efficiently; 1: whatever there is. */
-static spot find_used(job *j, size_t *place, double gap, double below, int any) {
-    const used_gpus *used = &j->ctx->used;
+static spot find_used(job *j, const used_class *used, size_t *place, double gap, double below, int any) {
+    double unit = j->ctx->used.unit;
     for (; *place < used->n; ++*place) {
-        uint32_t gpu = used_gpus_gpu(used->order[*place]);
-        const pol_gpu *g = &j->view->gpus[gpu];
-        if ((double)(g->occupancy / used->unit * used->unit) / 10000.0 >= below) break;
-        if (!has_place(j, g)) continue;
-        spot at = spot_on(j, gpu, gap);
+        uint64_t entry = used->order[*place];
+        if (used_class_occupancy(entry) * unit / 10000.0 >= below) break;
+        if (!has_place(j, &j->view->gpus[used_class_gpu(entry)])) continue;
+        spot at = spot_on(j, used_class_gpu(entry), gap);
         if (is_acceptable(j, &at, gap, any)) return at;
     }
     return (spot){0};
 }
 
 static spot find_empty(job *j, double gap, size_t *from) {
-    for (; *from < j->view->n_gpus; (*from)++) {
+    for (;; ++*from) {
+        *from = used_gpus_unused(&j->ctx->used, j->view, *from);
+        if (*from >= j->view->n_gpus) return (spot){0};
         const pol_gpu *g = &j->view->gpus[*from];
-        if (g->n_pods > 0 || !has_place(j, g)) continue;
+        if (!has_place(j, g)) continue;
         double required = j->ctx->v[REQUIRED_RPS];
         config c =
             required > 0 ? efficient_config(j, g->device, 100, required) : config_for(j, g->device, 100, gap);
@@ -980,19 +981,19 @@ static spot find_empty(job *j, double gap, size_t *from) {
             return (spot){(uint32_t)*from, POL_NEW_ROW, sm, quota, cap};
         }
     }
-    return (spot){0};
 }
 
 /* ---- horizontal scaling ---- */
 
 static double start_on_used(job *j, double gap, double below, int any, const char *reason) {
+    const used_class *used = used_gpus_for(&j->ctx->used, j->spec->memory_mib);
     size_t place = 0;
     for (int n = 0; gap > 0 && n < STARTS_PER_DECISION; n++) {
-        spot at = find_used(j, &place, gap, below, any);
+        spot at = find_used(j, used, &place, gap, below, any);
         if (at.cap <= 0) break;
-        uint64_t taken = j->ctx->used.order[place];
+        uint64_t taken = used->order[place];
         if (start(j, &at, reason)) gap -= at.cap;
-        place = used_gpus_after(&j->ctx->used, taken);
+        place = used_class_after(used, taken);
     }
     return gap;
 }
@@ -1346,7 +1347,11 @@ static pol_status make_state(pol_ctx *ctx) {
     while (ctx->n_classes < 4 * ctx->n_fns && ctx->n_classes < CLASS_SLOTS_MAX) ctx->n_classes *= 2;
     ctx->fns = calloc(ctx->n_fns ? ctx->n_fns : 1, sizeof *ctx->fns);
     ctx->classes = calloc(ctx->n_classes, sizeof *ctx->classes);
-    return ctx->fns && ctx->classes && make_room(ctx, 2 * STARTS_PER_DECISION) ? POL_OK : POL_NO_MEM;
+    int is_integer = choice(ctx, OCCUPANCY) == INTEGER;
+    return ctx->fns && ctx->classes && make_room(ctx, 2 * STARTS_PER_DECISION) &&
+                   used_gpus_open(&ctx->used, ctx->host, ctx->n_fns, is_integer ? 10000 : 1)
+               ? POL_OK
+               : POL_NO_MEM;
 }
 
 static void has_close(pol_ctx *ctx) {
