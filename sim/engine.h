@@ -144,20 +144,22 @@ typedef struct {
     void *progress_arg;
 } engine_options;
 
-typedef struct { /* per function; counts of the whole run */
-    uint64_t arrivals, completed, dropped, lost, in_flight;
+typedef struct { /* per function; what a request counts stands together */
+    /* of the whole run */
+    uint64_t arrivals, completed;
     /* of the window */
     uint64_t window_arrivals;
     uint64_t window_violations; /* over slo_ns, dropped, lost, unfinished */
+    uint64_t latency_sum_gs;    /* completed, window arrivals: in 1e9 s, */
+    uint64_t latency_sum_ns;    /* and the rest */
+    uint64_t batches, batched;  /* launched in the window, and requests in them */
+    hist latency;               /* completed, window arrivals; ns */
     uint64_t report_violations[ENGINE_MULTIPLIERS_MAX];
-    uint64_t latency_sum_gs;   /* completed, window arrivals: in 1e9 s, */
-    uint64_t latency_sum_ns;   /* and the rest */
-    hist latency;              /* completed, window arrivals; ns */
-    uint64_t cold_starts;      /* pods started, window */
-    uint64_t batches, batched; /* launched in the window, and requests in them */
-    double share_gpu_s;        /* integral of SM share x quota share, window */
-    double gpu_s;              /* GPUs held, each split evenly among its pods, window */
-    double cost_usd;           /* by the setup's billing, window */
+    uint64_t dropped, lost, in_flight; /* of the whole run */
+    uint64_t cold_starts;              /* pods started, window */
+    double share_gpu_s;                /* integral of SM share x quota share, window */
+    double gpu_s;                      /* GPUs held, each split evenly among its pods, window */
+    double cost_usd;                   /* by the setup's billing, window */
 } engine_fn_result;
 
 typedef struct { /* one bin of a timeline; index k covers [k * bin_ns, (k+1) * bin_ns) */

@@ -87,36 +87,34 @@ static inline const held_request *queue_front(const request_queue *q) {
 
 struct process;
 
-typedef struct pod {
+typedef struct pod { /* what a request touches comes first */
     event_key *next; /* its earliest event: an element of its island's list, or own_next */
-    int is_ready, is_draining, is_serving;
-    uint32_t held; /* requests that it has in any stage */
-    uint32_t busy; /* workers in use */
-    uint32_t workers, batch_max, weight;
-    uint32_t first_dealt, last_dealt; /* of its arrivals of a stretch: lanes.c */
-    int64_t weighted;                 /* smooth weighted round robin: its current weight */
-
     /* The requests that workers hold, but for those in a process, are one ring: the batch in flight from head on, the
      * batch queue from launched on, and from prepared to tail those in prep, by the time they are prepared; of equal
      * times the first to come first. So a request is written once, and launching and ending a batch move limits. */
     held_request *ring; /* [ring_mask + 1 >= workers], a power of two */
     uint32_t ring_mask, head, launched, prepared, tail;
-    uint32_t quota_pct;
+    int is_ready, is_draining, is_serving;
+    uint32_t held; /* requests that it has in any stage */
+    uint32_t busy; /* workers in use */
+    uint32_t workers, batch_max;
 
-    int64_t end_ns, due_ns; /* NEVER when there is none */
-    int64_t ready_ns, quota_ns;
-    event_key rare;           /* the earlier of these two */
+    int64_t end_ns, due_ns;   /* NEVER when there is none */
+    event_key rare;           /* the earlier of ready_ns and quota_ns */
     int64_t stalled_until_ns; /* a change of width: no batch is launched before */
     double *gpu_ns;           /* G by batch size, [batch_max + 1] */
+    double noise;             /* of the batch in flight */
+    int64_t window;           /* metered: index of the window that is used last, */
+    int64_t used_ns;          /* and the GPU time used in it by then */
 
     request_queue waiting; /* for a worker */
+    uint32_t quota_pct, weight;
+    int64_t weighted;                 /* smooth weighted round robin: its current weight */
+    uint32_t first_dealt, last_dealt; /* of its arrivals of a stretch: lanes.c */
+    struct process *process;          /* NULL: not modelled */
+    double gpu_time_ns;               /* that the batch is given: metered, in the end; token, so far */
 
-    /* the batch in flight */
     int64_t launched_ns;
-    double noise;
-    double gpu_time_ns; /* that it is given: metered, in the end; token, so far */
-    int64_t window;     /* metered: index of the window that is used last, */
-    int64_t used_ns;    /* and the GPU time used in it by then */
     /* metered: since when under this share, what was to be done then, and what of that window was used */
     int64_t from_ns, from_work_ns, from_used_ns;
     double left_ns; /* token: unslowed time to go at since_ns */
@@ -124,7 +122,7 @@ typedef struct pod {
     double slow;    /* token: current factor */
     int64_t since_ns;
 
-    struct process *process; /* NULL: not modelled */
+    int64_t ready_ns, quota_ns;
     uint32_t id, gpu, row, sm_pct, quota_next_pct, sm_next_pct;
     double launch_ns; /* f at quota_pct */
     event_key own_next;
