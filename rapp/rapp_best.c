@@ -119,11 +119,6 @@ static int learn_surface(best_surface *s, const best_sample *samples, size_t n, 
     return learn_points(s->ln_ms, samples, n);
 }
 
-static void round_surface(best_surface *s) {
-    for (int p = 0; p < BEST_LATTICE; p++) s->ln_ms[p] = best_round(s->ln_ms[p]);
-    for (int q = 0; q < BEST_QUOTAS; q++) s->cv[q] = best_round(s->cv[q]);
-}
-
 typedef struct {
     known *models;
     best_sample **samples;
@@ -139,7 +134,7 @@ static void *learn_share(void *arg) {
         best_sample *room = malloc(2 * n * sizeof *room);
         double *errors = malloc(n * sizeof *errors);
         w->failed = !room || !errors || learn_surface(&w->models[i].surface, w->samples[i], n, room, errors);
-        round_surface(&w->models[i].surface);
+        best_surface_round(&w->models[i].surface);
         free(room);
         free(errors);
     }
@@ -260,11 +255,10 @@ static cJSON *save(const void *state) {
 
 static void load_known(known *k, calib_json *j, const cJSON *from) {
     static const char *const keys[] = {"name", "cv", "ln_ms", NULL};
-    const double ln_most = 30, cv_most = 1e6;
     calib_json_keys(j, from, keys);
     snprintf(k->name, sizeof k->name, "%s", calib_json_text(j, from, "name"));
-    best_load_numbers(j, from, "cv", k->surface.cv, BEST_QUOTAS, cv_most);
-    best_load_numbers(j, from, "ln_ms", k->surface.ln_ms, BEST_LATTICE, ln_most);
+    best_load_numbers(j, from, "cv", k->surface.cv, BEST_QUOTAS, BEST_CV_MOST);
+    best_load_numbers(j, from, "ln_ms", k->surface.ln_ms, BEST_LATTICE, BEST_LN_MOST);
 }
 
 static int load_all(best *m, calib_json *j, const cJSON *from, char err[RAPP_ERR_LEN]) {

@@ -5,6 +5,7 @@
  *     rapp_best_separate.c  max(G, f) with a free G per (batch, SM) and a free f per quota, from a DNN's points
  *     rapp_best_smooth.c    what max(G, f) leaves of a DNN's points, smoothed by a Gaussian process
  *     rapp_best_krige.c     G of a DNN that nobody measured, from its operators
+ *     rapp_best_launch.c    f of a DNN that nobody measured, from its prior's five latencies
  *     rapp_best_prior.c     a whole surface from a prior: physics, then trees for what it leaves
  *     rapp_trees.c          gradient-boosted regression trees under absolute error (rapp_trees_int.h)
  *
@@ -38,8 +39,17 @@ typedef struct {
     double cv[BEST_QUOTAS]; /* 68 % of errors are below, by quota */
 } best_surface;
 
+#define BEST_LN_MOST 30.0 /* what a file may hold: |ln(ms)| */
+#define BEST_CV_MOST 1e6
+
 int best_place(uint32_t batch, uint32_t sm_pct, uint32_t quota_pct); /* the nearest */
-/* Linear in ln(batch), ln(SM), ln(quota); continued below 5 % SM and 10 % quota. Answers from a table of shares. */
+/* Makes ln_ms fall weakly with SM and with quota: half way between the least such surface above it and the greatest
+ * below. */
+void best_surface_make_monotone(best_surface *s);
+/* Within what a file may hold, and rounded as it holds it. */
+void best_surface_round(best_surface *s);
+/* Linear in ln(batch), ln(SM), ln(quota). Below 10 % quota the latency of the whole GPU is continued, below 5 % SM that of
+ * quota 100 %, and the greater rules: f and G. A monotone lattice is monotone everywhere. */
 rapp_estimate best_surface_at(const best_surface *s, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct);
 
 /* ---- what a DNN's points say ---- */
@@ -63,7 +73,7 @@ int best_smooth(double ln_ms[BEST_LATTICE], const best_law *law, const best_samp
 /* ---- G from a prior ---- */
 
 enum {
-    BEST_DESCRIPTORS = 11,
+    BEST_DESCRIPTORS = 12,
     BEST_LEVEL_WIDTH = 3 * BEST_SMS /* batch 8, SM 5 %: there G shows for nearly all */
 };
 
@@ -72,21 +82,48 @@ int best_describe(double out[BEST_DESCRIPTORS], const rapp_prior *p);
 double best_operators_ms(const rapp_prior *p,
                          int sm); /* all operators, at the prior's SM share of that index */
 
-/* ln(G / GMACs) at the level width is a Gaussian process over the descriptors; elsewhere G differs from there by what is
- * usual (offset), corrected by what the prior itself shows of G. */
+typedef struct { /* G of a DNN at a width, where it shows */
+    uint32_t model;
+    int width;
+    double left; /* ln G less ln GMACs, the level, and the width's offset */
+} best_cell;
+
+/* ln(G / GMACs) is what is usual (the level, and an offset from it per width) and a Gaussian process over descriptors
+ * and widths, which n_cells cells show. */
 typedef struct {
-    size_t n; /* examples; 0: not learned */
-    double *descriptors, *level;
-    double offset[BEST_WIDTHS];
+    size_t n_models, n_cells; /* n_cells 0: not learned */
+    double *descriptors;      /* [n_models][BEST_DESCRIPTORS] */
+    best_cell *cells;
+    double level, offset[BEST_WIDTHS];
     /* made of the above */
-    double mean[BEST_DESCRIPTORS], deviation[BEST_DESCRIPTORS], level_mean;
-    double *z, *inverse, *alpha;
+    double mean[BEST_DESCRIPTORS], deviation[BEST_DESCRIPTORS];
+    double near_batch[BEST_BATCHES], near_sm[BEST_SMS][BEST_SMS];
+    double *z, *factor, *alpha;
 } best_krige;
+
+enum { BEST_CELLS_MAX = 1500 }; /* the work grows with the cube */
 
 int best_krige_make(best_krige *k); /* 0; -1: no memory */
 void best_krige_free(best_krige *k);
-/* gpu: ln(G), of a DNN whose prior is complete. but: this example is not used (itself); n: all are. */
-void best_krige_gpu(double gpu[BEST_WIDTHS], const best_krige *k, const rapp_prior *p, size_t but);
+/* gpu: ln(G) of a DNN whose prior is complete; falls weakly with SM and rises weakly with batch. 0; -1: no memory */
+int best_krige_gpu(double gpu[BEST_WIDTHS], const best_krige *k, const rapp_prior *p);
+
+/* ---- f from a prior ---- */
+
+/* What the interpolation of the five latencies leaves at 10, 30 .. 90 %, from rows in which all were measured. */
+typedef struct {
+    size_t n;             /* rows; 0: nothing is corrected */
+    double *told, *alpha; /* [n][five]: ln of the latencies at the told quotas; weights for the others */
+    double first;         /* ln(f(10 %) / f(20 %)), usually */
+} best_launch;
+
+enum { BEST_ROWS_MAX = 1500 };
+
+/* rows: ln(ms) by quota, BEST_HIDDEN where nothing was measured, which no told quota is. 0; -1: no memory. Either way
+ * best_launch_free. */
+int best_launch_learn(best_launch *l, const double (*rows)[BEST_QUOTAS], size_t n);
+void best_launch_complete(double f[BEST_QUOTAS], const best_launch *l, const double told[RAPP_PRIOR_QUOTAS]);
+void best_launch_free(best_launch *l);
 
 /* ---- what a prior says ---- */
 
@@ -95,7 +132,7 @@ typedef struct best_prior best_prior;
 /* From n DNNs: their priors (incomplete ones are left out) and samples. May learn nothing: too few. 0; -1: no memory. */
 int best_prior_learn(best_prior **out, const rapp_prior *const *priors, best_sample *const *samples,
                      const size_t *n_samples, size_t n);
-/* 0; -1: the prior is incomplete, or nothing was learned */
+/* 0; -1: the prior is incomplete, nothing was learned, or no memory */
 int best_prior_surface(const best_prior *p, const rapp_prior *prior, best_surface *out);
 cJSON *best_prior_save(const best_prior *p); /* NULL: no memory */
 int best_prior_load(best_prior **out, calib_json *j, const cJSON *from, char err[RAPP_ERR_LEN]);

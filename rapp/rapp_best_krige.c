@@ -1,14 +1,17 @@
 /* rapp_best_krige.c - how long the kernels of a DNN take that nobody measured (G).
  *
  * Work done per second depends on what it consists of: grouped and depthwise convolutions use a GPU poorly, wide ones
- * well. So ln(G / GMACs) at batch 8, SM 5 % is kriged over eleven descriptors of the operators: a Gaussian process with a
- * linear and a squared exponential term of equal variance; left-out DNNs of RaPP's are met within 5 % (median).
+ * well; and a batch of 2 may be computed by other kernels than one of 1 (grouped convolutions: 2.6 times as long). So
+ * ln(G / GMACs) over descriptors of the operators, batch and SM share is one Gaussian process: what DNNs of a kind have
+ * in common of the level and of the course over batch and SM share, what is a DNN's own, and the usual course. It is
+ * learned from places where G shows, and conditioned on what the prior itself shows of G at up to four more: where the
+ * operators take longer on a small SM share than on the whole GPU, they are not hidden by launching, and their sum is G
+ * (batch 1); and where the latencies at quota 60, 80 and 100 % are the same, those are G (batch 4, whole GPU). Operators
+ * that do not add up (RaPP's TVM graphs of ConvNeXt and MaxViT lack most of the work: their sum is far less than a
+ * quarter of batch 4's latency) show nothing.
  *
- * The prior itself shows G at up to four places: where the operators take longer on a small SM share than on the whole
- * GPU, they are not hidden by launching, and their sum is G (batch 1); and where the latencies at quota 60, 80 and 100 %
- * are the same, those are G (batch 4, whole GPU). Deviations from the usual course of G over batch and SM share are a
- * Gaussian process of their own, conditioned on these. Operators that do not add up (RaPP's TVM graphs of ConvNeXt and
- * MaxViT lack most of the work: their sum is far less than a quarter of batch 4's latency) show nothing.
+ * The variances and scales are constants, found by coordinate descent in steps of two on DNNs of RaPP's left out in five
+ * parts (four splits; on four others the error is the same: 6.8 %).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -16,7 +19,7 @@
 
 #include "rapp_best_int.h"
 
-enum { D = BEST_DESCRIPTORS, EVIDENCE_MAX = RAPP_PRIOR_SMS };
+enum { D = BEST_DESCRIPTORS, EVIDENCE_MAX = 4 };
 
 /* ---- descriptors ---- */
 
@@ -38,7 +41,7 @@ static int is_type(const rapp_operator *o, const char *type) {
 
 int best_describe(double out[BEST_DESCRIPTORS], const rapp_prior *p) {
     double conv = 0, grouped = 0, channels = 0, area = 0, norm = 0, multiply = 0;
-    double weights = 0, conv_weights = 0, grouped_weights = 0, wide_weights = 0;
+    double weights = 0, conv_weights = 0, grouped_weights = 0, wide_weights = 0, longest = 0;
     if (!rapp_prior_is_complete(p) || !(p->gmac > 0)) return -1;
     for (int q = 0; q < RAPP_PRIOR_QUOTAS; q++)
         if (!(p->quota_ms[q] > 0)) return -1;
@@ -48,6 +51,7 @@ int best_describe(double out[BEST_DESCRIPTORS], const rapp_prior *p) {
         const rapp_operator *o = &p->operators[i];
         double n = n_weights(o), kernel = o->attributes[0] * o->attributes[1], groups = o->attributes[11];
         weights += n;
+        longest = fmax(longest, o->ms[0]);
         norm += is_type(o, "batch_norm");
         multiply += is_type(o, "multiply");
         if (!is_type(o, "conv2d")) continue;
@@ -67,101 +71,112 @@ int best_describe(double out[BEST_DESCRIPTORS], const rapp_prior *p) {
                            area * per_conv,
                            wide_weights * per_weight,
                            norm / ops,
-                           multiply / ops};
+                           multiply / ops,
+                           log(fmax(longest / best_operators_ms(p, 0), 1e-6))};
     for (int d = 0; d < D; d++) out[d] = best_round(all[d]);
     return 0;
 }
 
-/* ---- the level ---- */
+/* ---- the process ---- */
 
-static const double prior_variance = 0.3 * 0.3, level_noise = 0.05 * 0.05, far = 3;
-
-static double kernel(const double *a, const double *b) {
-    double distance = 0, product = 0;
-    for (int d = 0; d < D; d++) distance += (a[d] - b[d]) * (a[d] - b[d]), product += a[d] * b[d];
-    return prior_variance * (exp(-distance / (2 * far * far)) + product / D);
-}
+static const double far = 2.8; /* of descriptors, in standard deviations */
+static const double level_near = 0.2, level_linear = 0.09;
+static const double course_batch = 0.03, course_sm = 0.04; /* by kind of DNN */
+static const double own_batch = 0.01, own_both = 0.0025;
+static const double usual = 0.16;
+static const double batch_scale = 0.35, sm_scale = 1.5; /* of logarithms */
+static const double noise = 0.04, robust_scale = 0.05, robust_floor = 0.3;
+static const double evidence_noise = 0.168;
 
 static void standardise(double *z, const best_krige *k, const double *x) {
     for (int d = 0; d < D; d++) z[d] = (x[d] - k->mean[d]) / k->deviation[d];
 }
 
 static void moments(best_krige *k) {
-    double n = (double)k->n;
-    k->level_mean = 0;
-    for (size_t i = 0; i < k->n; i++) k->level_mean += k->level[i] / n;
+    double n = (double)k->n_models;
     for (int d = 0; d < D; d++) {
         double mean = 0, square = 0;
-        for (size_t i = 0; i < k->n; i++) mean += k->descriptors[i * D + (size_t)d] / n;
-        for (size_t i = 0; i < k->n; i++) square += pow(k->descriptors[i * D + (size_t)d] - mean, 2) / n;
+        for (size_t i = 0; i < k->n_models; i++) mean += k->descriptors[i * D + (size_t)d] / n;
+        for (size_t i = 0; i < k->n_models; i++)
+            square +=
+                (k->descriptors[i * D + (size_t)d] - mean) * (k->descriptors[i * D + (size_t)d] - mean) / n;
         k->mean[d] = mean;
         k->deviation[d] = square > 1e-12 ? sqrt(square) : 1;
     }
+    for (size_t i = 0; i < k->n_models; i++) standardise(&k->z[i * D], k, &k->descriptors[i * D]);
+    for (int b = 0; b < BEST_BATCHES; b++) k->near_batch[b] = exp(-b * 0.6931471805599453 / batch_scale);
+    for (int a = 0; a < BEST_SMS; a++)
+        for (int b = 0; b < BEST_SMS; b++)
+            k->near_sm[a][b] = exp(-fabs(log((a + 1.0) / (b + 1.0))) / sm_scale);
 }
 
-static void invert(best_krige *k, double *cov, double *unit) {
-    size_t n = k->n;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j <= i; j++)
-            cov[i * n + j] = kernel(&k->z[i * D], &k->z[j * D]) + (i == j ? level_noise : 0);
-    best_factor(cov, n);
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < n; j++) unit[j] = i == j;
-        best_solve(&k->inverse[i * n], cov, unit, n);
+typedef struct { /* of two DNNs */
+    double level, course;
+    int same;
+} kinship;
+
+static kinship compare(const double *a, const double *b, int same) {
+    double distance = 0, product = 0;
+    for (int d = 0; d < D; d++) distance += (a[d] - b[d]) * (a[d] - b[d]), product += a[d] * b[d];
+    double near = exp(-distance / (2 * far * far)), linear = product / D;
+    return (kinship){level_near * near + level_linear * linear, 0.5 * (near + linear), same};
+}
+
+/* of ln G of two DNNs at widths a and b */
+static double covariance(const best_krige *k, const kinship *m, int a, int b) {
+    double batch = k->near_batch[abs(a / BEST_SMS - b / BEST_SMS)],
+           sm = k->near_sm[a % BEST_SMS][b % BEST_SMS];
+    double own = m->same ? own_batch * batch + own_both * batch * sm : 0;
+    return m->level + m->course * (course_batch * batch + course_sm * sm) + own + usual * batch * sm;
+}
+
+static void fill_covariance(const best_krige *k, double *cov) {
+    for (size_t i = 0; i < k->n_cells; i++)
+        for (size_t j = 0; j <= i; j++) {
+            const best_cell *a = &k->cells[i], *b = &k->cells[j];
+            kinship m = compare(&k->z[a->model * D], &k->z[b->model * D], a->model == b->model);
+            cov[i * k->n_cells + j] = covariance(k, &m, a->width, b->width);
+        }
+}
+
+/* Cells far from the process count less: two rounds towards least absolute deviation. */
+static void solve(best_krige *k, const double *cov, double *left, double *variance) {
+    size_t n = k->n_cells;
+    for (size_t i = 0; i < n; i++) left[i] = k->cells[i].left, variance[i] = noise * noise;
+    for (int round = 0; round < 2; round++) {
+        memcpy(k->factor, cov, n * n * sizeof *cov);
+        for (size_t i = 0; i < n; i++) k->factor[i * n + i] += variance[i];
+        best_factor(k->factor, n);
+        best_solve(k->alpha, k->factor, left, n);
+        if (round) break;
+        for (size_t i = 0; i < n; i++)
+            variance[i] = noise * noise * fmax(fabs(variance[i] * k->alpha[i]) / robust_scale, robust_floor);
     }
 }
 
 int best_krige_make(best_krige *k) {
-    size_t n = k->n;
-    double *cov = malloc((n * n + 1) * sizeof *cov), *unit = malloc((n + 1) * sizeof *unit);
-    k->z = malloc((n * D + 1) * sizeof *k->z);
-    k->inverse = malloc((n * n + 1) * sizeof *k->inverse);
-    k->alpha = calloc(n + 1, sizeof *k->alpha);
-    int ok = cov && unit && k->z && k->inverse && k->alpha;
+    size_t n = k->n_cells;
+    double *cov = calloc(n * n + 2 * n + 1, sizeof *cov);
+    k->z = malloc((k->n_models * D + 1) * sizeof *k->z);
+    k->factor = malloc((n * n + 1) * sizeof *k->factor);
+    k->alpha = malloc((n + 1) * sizeof *k->alpha);
+    int ok = cov && k->z && k->factor && k->alpha;
     if (ok && n) {
         moments(k);
-        for (size_t i = 0; i < n; i++) standardise(&k->z[i * D], k, &k->descriptors[i * D]);
-        invert(k, cov, unit);
-        for (size_t i = 0; i < n; i++)
-            for (size_t j = 0; j < n; j++)
-                k->alpha[i] += k->inverse[i * n + j] * (k->level[j] - k->level_mean);
+        fill_covariance(k, cov);
+        solve(k, cov, cov + n * n, cov + n * n + n);
     }
     free(cov);
-    free(unit);
     return ok ? 0 : -1;
 }
 
 void best_krige_free(best_krige *k) {
     free(k->descriptors);
-    free(k->level);
+    free(k->cells);
     free(k->z);
-    free(k->inverse);
+    free(k->factor);
     free(k->alpha);
-    *k = (best_krige){.n = 0};
-}
-
-typedef struct {
-    double value, variance;
-} guess;
-
-/* The example's value had it not been there: R. Dubrule, "Cross validation of kriging in a unique neighborhood", 1983. */
-static guess guess_without(const best_krige *k, size_t i) {
-    double precision = k->inverse[i * k->n + i];
-    return (guess){k->level[i] - k->alpha[i] / precision, 1 / precision};
-}
-
-static guess guess_level(const best_krige *k, const double descriptors[D]) {
-    double z[D], explained = 0;
-    standardise(z, k, descriptors);
-    guess g = {k->level_mean, kernel(z, z) + level_noise};
-    for (size_t i = 0; i < k->n; i++) {
-        double ci = kernel(z, &k->z[i * D]), sum = 0;
-        for (size_t j = 0; j < k->n; j++) sum += k->inverse[i * k->n + j] * kernel(z, &k->z[j * D]);
-        g.value += ci * k->alpha[i];
-        explained += ci * sum;
-    }
-    g.variance = fmax(g.variance - explained, level_noise);
-    return g;
+    *k = (best_krige){.n_cells = 0};
 }
 
 /* ---- what the prior shows of G ---- */
@@ -186,35 +201,77 @@ static int gather_evidence(evidence out[EVIDENCE_MAX], const rapp_prior *p) {
     return n;
 }
 
-/* Of two deviations from the usual: one part common to all, one of the batch, one of the SM share, one of both. */
-static double deviation_covariance(int a, int b, double common) {
-    double batch = (a / BEST_SMS - b / BEST_SMS) * 0.6931471805599453; /* ln 2 */
-    double sm = log((a % BEST_SMS + 1.0) / (b % BEST_SMS + 1.0));
-    double near_batch = exp(-batch * batch / (2 * 0.8 * 0.8)), near_sm = exp(-sm * sm / (2 * 1.5 * 1.5));
-    double near_both = exp(-batch * batch / 2 - sm * sm / (2 * 0.7 * 0.7));
-    return common + 0.35 * 0.35 * near_batch + 0.2 * 0.2 * near_sm + 0.08 * 0.08 * near_both;
+typedef struct {                    /* of the DNN that is asked about, to those of the cells */
+    double *kin_level, *kin_course; /* [n_models] */
+    double *at, *solved;            /* [evidence][n_cells]: covariances, and those over the cells' own */
+} relation;
+
+static double relate(const best_krige *k, const relation *r, int width, size_t cell) {
+    const best_cell *c = &k->cells[cell];
+    kinship m = {r->kin_level[c->model], r->kin_course[c->model], 0};
+    return covariance(k, &m, width, c->width);
 }
 
-static void condition(double gpu[BEST_WIDTHS], const evidence *e, int n, double common) {
-    const double evidence_noise = 0.08 * 0.08;
+static double process_mean(const best_krige *k, const relation *r, int width) {
+    double sum = 0;
+    for (size_t i = 0; i < k->n_cells; i++) sum += k->alpha[i] * relate(k, r, width, i);
+    return sum;
+}
+
+/* Covariance of width with evidence e, given the cells. */
+static double remaining(const best_krige *k, const relation *r, const kinship *self, int width, int at,
+                        int e) {
+    double known = 0;
+    for (size_t i = 0; i < k->n_cells; i++)
+        known += relate(k, r, width, i) * r->solved[(size_t)e * k->n_cells + i];
+    return covariance(k, self, width, at) - known;
+}
+
+static void condition(double gpu[BEST_WIDTHS], const best_krige *k, const relation *r, const kinship *self,
+                      const evidence *e, int n) {
     double cov[EVIDENCE_MAX * EVIDENCE_MAX], left[EVIDENCE_MAX], alpha[EVIDENCE_MAX];
     for (int i = 0; i < n; i++) {
+        double *at = r->at + (size_t)i * k->n_cells;
+        for (size_t c = 0; c < k->n_cells; c++) at[c] = relate(k, r, e[i].width, c);
+        best_solve(r->solved + (size_t)i * k->n_cells, k->factor, at, k->n_cells);
         left[i] = e[i].ln_ms - gpu[e[i].width];
-        for (int j = 0; j <= i; j++)
-            cov[i * n + j] =
-                deviation_covariance(e[i].width, e[j].width, common) + (i == j ? evidence_noise : 0);
     }
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j <= i; j++)
+            cov[i * n + j] = remaining(k, r, self, e[i].width, e[j].width, j) +
+                             (i == j ? evidence_noise * evidence_noise : 0);
     best_factor(cov, (size_t)n);
     best_solve(alpha, cov, left, (size_t)n);
-    for (int w = 0; w < BEST_WIDTHS; w++)
-        for (int i = 0; i < n; i++) gpu[w] += alpha[i] * deviation_covariance(w, e[i].width, common);
+    for (int w = 0; w < BEST_WIDTHS && n; w++)
+        for (int i = 0; i < n; i++) gpu[w] += alpha[i] * remaining(k, r, self, w, e[i].width, i);
 }
 
-void best_krige_gpu(double gpu[BEST_WIDTHS], const best_krige *k, const rapp_prior *p, size_t but) {
-    double descriptors[D];
+/* G falls with the SM share and rises with the batch. */
+static void make_monotone(double gpu[BEST_WIDTHS]) {
+    for (int w = 0; w < BEST_WIDTHS; w++) {
+        if (w % BEST_SMS) gpu[w] = fmin(gpu[w], gpu[w - 1]);
+    }
+    for (int w = BEST_SMS; w < BEST_WIDTHS; w++) gpu[w] = fmax(gpu[w], gpu[w - BEST_SMS]);
+}
+
+int best_krige_gpu(double gpu[BEST_WIDTHS], const best_krige *k, const rapp_prior *p) {
+    double descriptors[D], z[D];
     evidence e[EVIDENCE_MAX];
+    size_t n = k->n_cells, models = k->n_models;
+    double *room = malloc((2 * models + 2 * EVIDENCE_MAX * n + 1) * sizeof *room);
+    if (!room) return -1;
+    relation r = {room, room + models, room + 2 * models, room + 2 * models + EVIDENCE_MAX * n};
     best_describe(descriptors, p);
-    guess level = but < k->n ? guess_without(k, but) : guess_level(k, descriptors);
-    for (int w = 0; w < BEST_WIDTHS; w++) gpu[w] = level.value + log(p->gmac) + k->offset[w];
-    condition(gpu, e, gather_evidence(e, p), level.variance);
+    standardise(z, k, descriptors);
+    for (size_t i = 0; i < models; i++) {
+        kinship m = compare(z, &k->z[i * D], 0);
+        r.kin_level[i] = m.level, r.kin_course[i] = m.course;
+    }
+    kinship self = compare(z, z, 1);
+    double level = k->level + log(p->gmac);
+    for (int w = 0; w < BEST_WIDTHS; w++) gpu[w] = level + k->offset[w] + process_mean(k, &r, w);
+    condition(gpu, k, &r, &self, e, gather_evidence(e, p));
+    make_monotone(gpu);
+    free(room);
+    return 0;
 }

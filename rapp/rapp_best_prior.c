@@ -8,14 +8,20 @@
 enum {
     D = BEST_DESCRIPTORS,
     FEATURES = 23 + D,
+    INNER = 5,        /* parts in which DNNs are left out to make the physics that trees see */
     PARTS = 3,        /* in which DNNs are left out to learn the error */
     EXAMPLES_MIN = 6, /* fewer DNNs teach nothing */
     EXAMPLES_MAX = 4096
 };
 
+typedef struct { /* what is learned of other DNNs, before trees */
+    best_krige krige;
+    best_launch launch;
+} ground;
+
 struct best_prior {
     int is_known;
-    best_krige krige;
+    ground ground;
     double shape[BEST_QUOTAS]; /* ln(f / f(20 %)), usually */
     double cv[BEST_QUOTAS];
     rapp_trees trees;
@@ -27,49 +33,58 @@ typedef struct { /* a DNN to learn from */
     size_t n;
     best_law law;
     double floor[BEST_WIDTHS]; /* G where it shows, else BEST_HIDDEN */
-    size_t krige;              /* its index in krige; SIZE_MAX: not in there */
 } example;
+
+static void ground_free(ground *g) {
+    best_krige_free(&g->krige);
+    best_launch_free(&g->launch);
+}
 
 /* ---- physics ---- */
 
 typedef struct { /* what a prior says, before trees */
-    double ln_quota[RAPP_PRIOR_QUOTAS];
     double gpu[BEST_WIDTHS];
     double descriptors[D];
     double operators[BEST_SMS]; /* ln of the sum of the operators' times */
     double ln_n_operators, ln_gmac, smallest_over_whole;
 } physics;
 
-static void find_physics(physics *y, const best_prior *p, const rapp_prior *prior, size_t krige) {
+typedef struct { /* its five latencies, or five like them, and f from them */
+    double ln_quota[RAPP_PRIOR_QUOTAS];
+    double told[BEST_QUOTAS]; /* as if launching ruled all five */
+    double launch[BEST_QUOTAS];
+} session;
+
+/* 0; -1: no memory */
+static int find_physics(physics *y, const ground *g, const rapp_prior *prior) {
     static const int sm[RAPP_PRIOR_SMS] = {0, 1, 5, 11, 15, 19};
     best_describe(y->descriptors, prior);
-    for (int q = 0; q < RAPP_PRIOR_QUOTAS; q++) y->ln_quota[q] = log(prior->quota_ms[q]);
     for (int s = 0; s < BEST_SMS; s++) y->operators[s] = BEST_HIDDEN;
     for (int s = 0; s < RAPP_PRIOR_SMS; s++) y->operators[sm[s]] = log(best_operators_ms(prior, s));
     best_fill_line(y->operators, BEST_SMS, 0);
     y->ln_n_operators = log((double)prior->n_operators);
     y->ln_gmac = log(prior->gmac);
     y->smallest_over_whole = y->operators[0] - y->operators[BEST_SMS - 1];
-    best_krige_gpu(y->gpu, &p->krige, prior, krige);
+    return best_krige_gpu(y->gpu, &g->krige, prior);
 }
 
-/* f as the prior tells it: its quotas, between them linearly in ln(quota), at 10 % by the usual shape. */
-static void told_launch(double f[BEST_QUOTAS], const double shape[BEST_QUOTAS],
-                        const double ln_quota[RAPP_PRIOR_QUOTAS]) {
-    for (int q = 0; q < BEST_QUOTAS; q++) f[q] = q % 2 ? ln_quota[q / 2] : BEST_HIDDEN;
-    f[0] = f[1] + shape[0];
-    best_fill_line(f, BEST_QUOTAS, 0);
-}
-
-/* Where G(4, 100 %) fills the prior's latencies, f is hidden behind it: no more than the usual shape says. */
-static void find_launch(double f[BEST_QUOTAS], const double shape[BEST_QUOTAS], const physics *y,
-                        const double ln_quota[RAPP_PRIOR_QUOTAS]) {
+/* Where G(4, 100 %) fills the five latencies, f is hidden behind it: no more than the usual shape says. */
+static void find_session(session *t, const ground *g, const double shape[BEST_QUOTAS], const physics *y,
+                         const double ln_quota[RAPP_PRIOR_QUOTAS]) {
     const double near_gpu = 0.25, near_last = 0.08;
     double last = ln_quota[4], gpu = y->gpu[best_width_of(2, BEST_SMS - 1)];
-    told_launch(f, shape, ln_quota);
-    if (gpu < last - near_gpu) return;
+    memcpy(t->ln_quota, ln_quota, sizeof t->ln_quota);
+    best_launch_complete(t->told, &g->launch, ln_quota);
+    memcpy(t->launch, t->told, sizeof t->launch);
     for (int q = 0; q < BEST_QUOTAS; q++)
-        if (f[q] < last + near_last) f[q] = fmin(f[q], ln_quota[0] + shape[q]);
+        if (gpu >= last - near_gpu && t->told[q] < last + near_last)
+            t->launch[q] = fmin(t->told[q], ln_quota[0] + shape[q]);
+}
+
+static void find_own_session(session *t, const best_prior *p, const physics *y, const rapp_prior *prior) {
+    double ln_quota[RAPP_PRIOR_QUOTAS];
+    for (int q = 0; q < RAPP_PRIOR_QUOTAS; q++) ln_quota[q] = log(prior->quota_ms[q]);
+    find_session(t, &p->ground, p->shape, y, ln_quota);
 }
 
 /* ---- features ---- */
@@ -84,14 +99,11 @@ static double usable(int q) {
 }
 
 /* Nearly all are ratios, so that what was learned of fast DNNs holds of slow ones. Returns ln max(G, f). */
-static double features(double x[FEATURES], int place, const physics *y, const double shape[BEST_QUOTAS],
-                       const double ln_quota[RAPP_PRIOR_QUOTAS]) {
-    double told[BEST_QUOTAS], launch[BEST_QUOTAS];
+static double features(double x[FEATURES], int place, const physics *y, const session *t) {
+    const double *told = t->told, *ln_quota = t->ln_quota;
     int q = place % BEST_QUOTAS, w = place / BEST_QUOTAS, s = w % BEST_SMS;
-    told_launch(told, shape, ln_quota);
-    find_launch(launch, shape, y, ln_quota);
     double ops_whole = y->operators[BEST_SMS - 1], told_below = told[q ? q - 1 : 0];
-    double f = launch[q], g = y->gpu[w], last = ln_quota[4], ops = y->operators[s], most = 1.5;
+    double f = t->launch[q], g = y->gpu[w], last = ln_quota[4], ops = y->operators[s], most = 1.5;
     const double all[FEATURES - D] = {
         q,
         s,
@@ -122,8 +134,8 @@ static double features(double x[FEATURES], int place, const physics *y, const do
     return fmax(f, g);
 }
 
-static double predict(const best_prior *p, int place, const physics *y) {
-    double x[FEATURES], base = features(x, place, y, p->shape, y->ln_quota);
+static double predict(const best_prior *p, int place, const physics *y, const session *t) {
+    double x[FEATURES], base = features(x, place, y, t);
     return base + rapp_trees_value(&p->trees, x);
 }
 
@@ -131,26 +143,24 @@ static double predict(const best_prior *p, int place, const physics *y) {
 
 /* Of two errors of prediction: those on the same side of G ~ f have a part in common; more so in the same session. */
 static double error_covariance(const double side[BEST_LATTICE], int p, int r) {
-    const double common = 0.02 * 0.02, session = 0.05 * 0.05;
+    const double common = 0.02 * 0.02, own = 0.05 * 0.05;
     int wp = p / BEST_QUOTAS, wr = r / BEST_QUOTAS;
     double batch = abs(wp / BEST_SMS - wr / BEST_SMS), sm = abs(wp % BEST_SMS - wr % BEST_SMS);
     double quota = exp(-abs(p % BEST_QUOTAS - r % BEST_QUOTAS));
-    return exp(-fabs(side[p] - side[r]) / 0.8) *
-           (common + session * exp(-batch / 2 - sm / 5) * (1 + quota) / 2);
+    return exp(-fabs(side[p] - side[r]) / 0.8) * (common + own * exp(-batch / 2 - sm / 5) * (1 + quota) / 2);
 }
 
 /* Batch 4, SM 100 % is known at five quotas: what is predicted near there is corrected by how far it is off. */
-static void meet_known(double ln_ms[BEST_LATTICE], const best_prior *p, const physics *y) {
+static void meet_known(double ln_ms[BEST_LATTICE], const physics *y, const session *t) {
     enum { N = RAPP_PRIOR_QUOTAS };
     const double noise = 0.04 * 0.04;
     int at[N];
-    double side[BEST_LATTICE], launch[BEST_QUOTAS], cov[N * N], left[N], alpha[N];
-    find_launch(launch, p->shape, y, y->ln_quota);
+    double side[BEST_LATTICE], cov[N * N], left[N], alpha[N];
     for (int place = 0; place < BEST_LATTICE; place++)
-        side[place] = clip(y->gpu[place / BEST_QUOTAS] - launch[place % BEST_QUOTAS], -1, 1);
+        side[place] = clip(y->gpu[place / BEST_QUOTAS] - t->launch[place % BEST_QUOTAS], -1, 1);
     for (int i = 0; i < N; i++) {
         at[i] = best_width_of(2, BEST_SMS - 1) * BEST_QUOTAS + 2 * i + 1;
-        left[i] = y->ln_quota[i] - ln_ms[at[i]];
+        left[i] = t->ln_quota[i] - ln_ms[at[i]];
         for (int k = 0; k <= i; k++)
             cov[i * N + k] = error_covariance(side, at[i], at[k]) + (i == k ? noise : 0);
     }
@@ -160,42 +170,76 @@ static void meet_known(double ln_ms[BEST_LATTICE], const best_prior *p, const ph
         for (int i = 0; i < N; i++) ln_ms[place] += alpha[i] * error_covariance(side, place, at[i]);
 }
 
-static void predict_all(double ln_ms[BEST_LATTICE], const best_prior *p, const rapp_prior *prior) {
+/* 0; -1: no memory */
+static int predict_all(double ln_ms[BEST_LATTICE], const best_prior *p, const rapp_prior *prior) {
     physics y;
-    find_physics(&y, p, prior, SIZE_MAX);
-    for (int place = 0; place < BEST_LATTICE; place++) ln_ms[place] = predict(p, place, &y);
-    meet_known(ln_ms, p, &y);
+    session t;
+    if (find_physics(&y, &p->ground, prior)) return -1;
+    find_own_session(&t, p, &y, prior);
+    for (int place = 0; place < BEST_LATTICE; place++) ln_ms[place] = predict(p, place, &y, &t);
+    meet_known(ln_ms, &y, &t);
+    return 0;
 }
 
 /* ---- learning ---- */
 
-/* G shows where the latencies at quotas from 60 % are the same, and f(100 %) is below. */
-static void find_floor(example *e) {
-    const double same = 0.08, above = 0.1;
-    double low[BEST_WIDTHS], high[BEST_WIDTHS];
-    for (int w = 0; w < BEST_WIDTHS; w++) low[w] = INFINITY, high[w] = -INFINITY;
-    for (size_t i = 0; i < e->n; i++) {
-        int w = e->samples[i].place / BEST_QUOTAS;
-        if (e->samples[i].place % BEST_QUOTAS < 5) continue;
-        low[w] = fmin(low[w], e->samples[i].ln_ms);
-        high[w] = fmax(high[w], e->samples[i].ln_ms);
+/* How ln of the latency at high quotas falls with ln(SM) about a width; as G does, -1, where too little was measured. */
+static double slope_at(const double high[BEST_WIDTHS], int w) {
+    const double reach = 0.45;
+    double n = 0, x1 = 0, y1 = 0, xx = 0, xy = 0;
+    for (int s = 0; s < BEST_SMS; s++) {
+        double x = log((s + 1.0) / (w % BEST_SMS + 1.0)), v = high[w - w % BEST_SMS + s];
+        if (fabs(x) >= reach || v <= BEST_HIDDEN) continue;
+        n++, x1 += x, y1 += v, xx += x * x, xy += x * v;
     }
+    double spread = n * xx - x1 * x1;
+    return spread > 1e-9 ? (n * xy - x1 * y1) / spread : -1;
+}
+
+typedef struct { /* latencies at quotas from 60 %; BEST_HIDDEN: none */
+    double low[BEST_WIDTHS], high[BEST_WIDTHS];
+    double last[BEST_WIDTHS]; /* mean at 80 % and more */
+    double launch;            /* median at batch 1, SM and quota of 80 (90) % and more: f, if not less */
+} plateau;
+
+static void find_plateau(plateau *p, const example *e) {
+    double narrow[BEST_LATTICE], n[BEST_WIDTHS] = {0};
+    size_t n_narrow = 0;
+    for (int w = 0; w < BEST_WIDTHS; w++) p->low[w] = INFINITY, p->high[w] = -INFINITY, p->last[w] = 0;
+    for (size_t i = 0; i < e->n; i++) {
+        int w = e->samples[i].place / BEST_QUOTAS, q = e->samples[i].place % BEST_QUOTAS;
+        double v = e->samples[i].ln_ms;
+        if (q >= 5) p->low[w] = fmin(p->low[w], v), p->high[w] = fmax(p->high[w], v);
+        if (q >= 7) p->last[w] += v, n[w]++;
+        if (q >= 8 && w / BEST_SMS == 0 && w % BEST_SMS >= 15) narrow[n_narrow++] = v;
+    }
+    for (int w = 0; w < BEST_WIDTHS; w++) p->last[w] = n[w] > 0 ? p->last[w] / n[w] : BEST_HIDDEN;
+    p->launch = n_narrow ? best_quantile(narrow, n_narrow, 0.5) : BEST_HIDDEN;
+}
+
+/* G shows where the latencies at quotas from 60 % are the same, f(100 %) is below, and they fall with the SM share: a
+ * session in which launching took longer throughout is flat as well. */
+static void find_floor(example *e) {
+    const double same = 0.08, above = 0.1, falls = -0.25;
+    plateau p;
+    find_plateau(&p, e);
+    double launch = fmax(e->law.launch[BEST_QUOTAS - 1], p.launch);
     for (int w = 0; w < BEST_WIDTHS; w++) {
         double g = e->law.gpu[w];
-        int shows =
-            high[w] - low[w] < same && fabs(low[w] - g) < above && g > e->law.launch[BEST_QUOTAS - 1] + above;
+        int shows = p.high[w] - p.low[w] < same && fabs(p.low[w] - g) < above && g > launch + above &&
+                    slope_at(p.last, w) < falls;
         e->floor[w] = shows ? g : BEST_HIDDEN;
     }
 }
 
 /* The usual difference of ln G from its level; of batches that nobody measured, as between the others. */
-static void learn_offset(double offset[BEST_WIDTHS], const example *e, size_t n, double *room) {
+static void learn_offset(double offset[BEST_WIDTHS], const example *const *e, size_t n, double *room) {
     const double doubling = 0.64;
     for (int w = 0; w < BEST_WIDTHS; w++) {
         size_t k = 0;
         for (size_t i = 0; i < n; i++)
-            if (e[i].floor[w] > BEST_HIDDEN && e[i].floor[BEST_LEVEL_WIDTH] > BEST_HIDDEN)
-                room[k++] = e[i].floor[w] - e[i].floor[BEST_LEVEL_WIDTH];
+            if (e[i]->floor[w] > BEST_HIDDEN && e[i]->floor[BEST_LEVEL_WIDTH] > BEST_HIDDEN)
+                room[k++] = e[i]->floor[w] - e[i]->floor[BEST_LEVEL_WIDTH];
         offset[w] = k >= 3 ? best_quantile(room, k, 0.5) : BEST_HIDDEN;
     }
     for (int b = 0; b < BEST_BATCHES; b++) best_fill_line(offset + best_width_of(b, 0), BEST_SMS, 0);
@@ -222,20 +266,79 @@ static void learn_shape(double shape[BEST_QUOTAS], const example *e, size_t n, d
     }
 }
 
-static int learn_krige(best_krige *k, example *e, size_t n, double *room) {
-    k->descriptors = malloc((n * D + 1) * sizeof *k->descriptors);
-    k->level = malloc((n + 1) * sizeof *k->level);
-    if (!k->descriptors || !k->level) return -1;
-    for (size_t i = 0; i < n; i++) {
-        e[i].krige = SIZE_MAX;
-        if (e[i].floor[BEST_LEVEL_WIDTH] <= BEST_HIDDEN) continue;
-        best_describe(&k->descriptors[k->n * D], e[i].prior);
-        k->level[k->n] = best_round(e[i].floor[BEST_LEVEL_WIDTH] - log(e[i].prior->gmac));
-        e[i].krige = k->n++;
+/* Cells of ten SM shares are enough: 5, 10, 15, 20, 30, 40, 50, 60, 80 and 100 %. */
+static int is_cell(int width) {
+    static const unsigned char is_kept[BEST_SMS] = {1, 1, 1, 1, 0, 1, 0, 1, 0, 1,
+                                                    0, 1, 0, 0, 0, 1, 0, 0, 0, 1};
+    return is_kept[width % BEST_SMS];
+}
+
+static void add_cells(best_krige *k, const example *e, size_t every, size_t *seen) {
+    for (int w = 0; w < BEST_WIDTHS; w++) {
+        if (e->floor[w] <= BEST_HIDDEN || !is_cell(w) || (*seen)++ % every) continue;
+        double left = e->floor[w] - log(e->prior->gmac) - k->level - k->offset[w];
+        k->cells[k->n_cells++] = (best_cell){(uint32_t)k->n_models, w, best_round(left)};
     }
-    if (k->n < 3) return 0;
+    best_describe(&k->descriptors[k->n_models++ * D], e->prior);
+}
+
+static size_t count_cells(const example *const *e, size_t n) {
+    size_t cells = 0;
+    for (size_t i = 0; i < n; i++)
+        for (int w = 0; w < BEST_WIDTHS; w++) cells += e[i]->floor[w] > BEST_HIDDEN && is_cell(w);
+    return cells;
+}
+
+/* Learns nothing where fewer than three DNNs show G at the level's width. room: n doubles */
+static int learn_krige(best_krige *k, const example *const *e, size_t n, double *room) {
+    size_t cells = count_cells(e, n), every = cells / BEST_CELLS_MAX + 1, seen = 0, shown = 0;
+    k->descriptors = malloc((n * D + 1) * sizeof *k->descriptors);
+    k->cells = malloc((cells + 1) * sizeof *k->cells);
+    if (!k->descriptors || !k->cells) return -1;
+    for (size_t i = 0; i < n; i++)
+        if (e[i]->floor[BEST_LEVEL_WIDTH] > BEST_HIDDEN)
+            room[shown++] = e[i]->floor[BEST_LEVEL_WIDTH] - log(e[i]->prior->gmac);
+    if (shown < 3) return 0;
+    k->level = best_round(best_quantile(room, shown, 0.5));
     learn_offset(k->offset, e, n, room);
+    for (size_t i = 0; i < n; i++) add_cells(k, e[i], every, &seen);
     return best_krige_make(k);
+}
+
+/* A width's latencies by quota; 0: those that a prior tells are not all there. */
+static int row_of(double row[BEST_QUOTAS], const example *e, int width) {
+    int told = 0;
+    for (int q = 0; q < BEST_QUOTAS; q++) row[q] = BEST_HIDDEN;
+    for (size_t i = 0; i < e->n; i++)
+        if (e->samples[i].place / BEST_QUOTAS == width)
+            row[e->samples[i].place % BEST_QUOTAS] = e->samples[i].ln_ms;
+    for (int q = 1; q < BEST_QUOTAS; q += 2) told += row[q] > BEST_HIDDEN;
+    return told == RAPP_PRIOR_QUOTAS;
+}
+
+/* Rows at 50, 65, 80, 90 and 100 % SM, where launching rules mostly. */
+static int learn_launch(best_launch *l, const example *const *e, size_t n) {
+    static const int sms[] = {9, 12, 15, 17, 19};
+    enum { SMS = sizeof sms / sizeof *sms };
+    size_t most = n * SMS * BEST_BATCHES, kept = 0;
+    double(*rows)[BEST_QUOTAS] = malloc((most + 1) * sizeof *rows);
+    if (!rows) return -1;
+    for (size_t i = 0; i < n; i++)
+        for (int b = 0; b < BEST_BATCHES; b++)
+            for (int s = 0; s < SMS && kept < BEST_ROWS_MAX; s++)
+                kept += (size_t)row_of(rows[kept], e[i], best_width_of(b, sms[s]));
+    int rc = best_launch_learn(l, (const double(*)[BEST_QUOTAS])rows, kept);
+    free(rows);
+    return rc;
+}
+
+/* From the examples outside the part; INNER: from all. room: n doubles */
+static int learn_ground(ground *g, const example *e, size_t n, size_t part, const example **in,
+                        double *room) {
+    size_t n_in = 0;
+    for (size_t i = 0; i < n; i++)
+        if (i % INNER != part) in[n_in++] = &e[i];
+    return learn_krige(&g->krige, in, n_in, room) || learn_launch(&g->launch, in, n_in) ? -1 : 0;
 }
 
 static uint32_t scatter(uint32_t x) {
@@ -244,64 +347,66 @@ static uint32_t scatter(uint32_t x) {
     return x ^ x >> 16;
 }
 
-/* What the prior's five latencies would have been, had they been measured on a slightly smaller SM share: another
- * session, another noise. 0; -1: not all are there. */
-static int other_prior(double ln_quota[RAPP_PRIOR_QUOTAS], const example *e, int sm) {
-    int found = 0;
-    for (size_t i = 0; i < e->n; i++) {
-        int q = e->samples[i].place % BEST_QUOTAS;
-        if (e->samples[i].place / BEST_QUOTAS != best_width_of(2, sm) || q % 2 == 0) continue;
-        ln_quota[q / 2] = e->samples[i].ln_ms;
-        found |= 1 << q / 2;
-    }
-    return found == (1 << RAPP_PRIOR_QUOTAS) - 1 ? 0 : -1;
-}
-
 typedef struct {
     double *x, *y;
     size_t rows;
 } table;
 
-/* Each row sees one of these priors, so that trees learn how far to trust the five. */
-static void add_rows(table *t, const best_prior *p, const example *e, uint32_t seed) {
+/* Each row sees one of these sessions, so that trees learn how far to trust the five: the prior's, or what it would have
+ * been on a slightly smaller SM share. 0; -1: no memory */
+static int add_rows(table *t, const best_prior *p, const ground *g, const example *e, uint32_t seed) {
     enum { OTHERS = 9 };
-    double others[OTHERS][RAPP_PRIOR_QUOTAS];
+    session others[OTHERS];
+    double row[BEST_QUOTAS];
     uint32_t n = 1;
     physics y;
-    find_physics(&y, p, e->prior, e->krige);
-    memcpy(others[0], y.ln_quota, sizeof y.ln_quota);
-    for (int k = 1; k < OTHERS; k++)
-        if (!other_prior(others[n], e, BEST_SMS - 1 - k)) n++;
+    if (find_physics(&y, g, e->prior)) return -1;
+    for (int q = 0; q < RAPP_PRIOR_QUOTAS; q++) row[q] = log(e->prior->quota_ms[q]);
+    find_session(&others[0], g, p->shape, &y, row);
+    for (int k = 1; k < OTHERS; k++) {
+        if (!row_of(row, e, best_width_of(2, BEST_SMS - 1 - k))) continue;
+        for (int q = 0; q < RAPP_PRIOR_QUOTAS; q++) row[q] = row[2 * q + 1];
+        find_session(&others[n++], g, p->shape, &y, row);
+    }
     for (size_t i = 0; i < e->n; i++) {
         uint32_t r = scatter(seed + (uint32_t)e->samples[i].place);
-        const double *ln_quota = others[r % n];
-        double base = features(&t->x[t->rows * FEATURES], e->samples[i].place, &y, p->shape, ln_quota);
+        double base = features(&t->x[t->rows * FEATURES], e->samples[i].place, &y, &others[r % n]);
         t->y[t->rows++] = e->samples[i].ln_ms - base;
     }
+    return 0;
 }
 
-static int learn_trees(best_prior *p, const example *e, size_t n) {
-    static const rapp_trees_options options = {150, 32, 100, 0.06, 1};
+/* Few trees: many would learn the training's DNNs by heart. */
+static int learn_trees(best_prior *p, const ground parts[INNER], const example *e, size_t n) {
+    static const rapp_trees_options options = {25, 32, 100, 0.06, 1};
     size_t rows = 0;
     for (size_t i = 0; i < n; i++) rows += e[i].n;
     table t = {malloc((rows * FEATURES + 1) * sizeof *t.x), malloc((rows + 1) * sizeof *t.y), 0};
     int rc = t.x && t.y ? 0 : -1;
-    for (size_t i = 0; i < n && !rc; i++) add_rows(&t, p, &e[i], scatter((uint32_t)i));
+    for (size_t i = 0; i < n && !rc; i++) {
+        const ground *without = &parts[i % INNER];
+        rc = add_rows(&t, p, without->krige.n_cells ? without : &p->ground, &e[i], scatter((uint32_t)i));
+    }
     if (!rc) rc = rapp_trees_train(&p->trees, t.x, t.y, rows, FEATURES, &options);
     free(t.x);
     free(t.y);
     return rc;
 }
 
-/* From the n examples alone. */
-static int learn(best_prior *p, example *e, size_t n) {
+/* From the n examples alone. Trees see each example with the physics learned without it. */
+static int learn(best_prior *p, const example *e, size_t n) {
+    ground parts[INNER] = {0};
     double *room = malloc((n + 1) * sizeof *room);
-    int rc = room ? learn_krige(&p->krige, e, n, room) : -1;
-    p->is_known = !rc && p->krige.n >= 3;
+    const example **in = malloc((n + 1) * sizeof *in);
+    int rc = room && in ? learn_ground(&p->ground, e, n, INNER, in, room) : -1;
+    p->is_known = !rc && p->ground.krige.n_cells > 0;
     if (p->is_known) {
         learn_shape(p->shape, e, n, room);
-        rc = learn_trees(p, e, n);
+        for (size_t k = 0; k < INNER && !rc; k++) rc = learn_ground(&parts[k], e, n, k, in, room);
+        if (!rc) rc = learn_trees(p, parts, e, n);
     }
+    for (size_t k = 0; k < INNER; k++) ground_free(&parts[k]);
+    free(in);
     free(room);
     return rc;
 }
@@ -319,13 +424,13 @@ static int try_part(const example *all, size_t n, size_t part, double *errors[BE
     int rc = in ? learn(&p, in, n_in) : -1;
     for (size_t i = part; i < n && !rc && p.is_known; i += PARTS) {
         double ln_ms[BEST_LATTICE];
-        predict_all(ln_ms, &p, all[i].prior);
-        for (size_t k = 0; k < all[i].n; k++) {
+        rc = predict_all(ln_ms, &p, all[i].prior);
+        for (size_t k = 0; k < all[i].n && !rc; k++) {
             int place = all[i].samples[k].place, q = place % BEST_QUOTAS;
             errors[q][n_errors[q]++] = fabs(expm1(ln_ms[place] - all[i].samples[k].ln_ms));
         }
     }
-    best_krige_free(&p.krige);
+    ground_free(&p.ground);
     rapp_trees_free(&p.trees);
     free(in);
     return rc;
@@ -341,7 +446,8 @@ static int learn_errors(double cv[BEST_QUOTAS], const example *e, size_t n) {
     for (int q = 0; room && q < BEST_QUOTAS; q++) errors[q] = room + most * (size_t)q;
     for (size_t part = 0; part < PARTS && !rc; part++) rc = try_part(e, n, part, errors, n_errors);
     for (int q = 0; q < BEST_QUOTAS && !rc; q++)
-        cv[q] = best_round(n_errors[q] ? best_quantile(errors[q], n_errors[q], share) : if_unknown);
+        cv[q] = best_round(n_errors[q] ? fmin(best_quantile(errors[q], n_errors[q], share), BEST_CV_MOST)
+                                       : if_unknown);
     free(room);
     return rc;
 }
@@ -367,7 +473,7 @@ int best_prior_learn(best_prior **out, const rapp_prior *const *priors, best_sam
 
 void best_prior_free(best_prior *p) {
     if (!p) return;
-    best_krige_free(&p->krige);
+    ground_free(&p->ground);
     rapp_trees_free(&p->trees);
     free(p);
 }
@@ -375,62 +481,112 @@ void best_prior_free(best_prior *p) {
 int best_prior_surface(const best_prior *p, const rapp_prior *prior, best_surface *out) {
     double ignored[D];
     if (!p->is_known || best_describe(ignored, prior)) return -1;
-    predict_all(out->ln_ms, p, prior);
     memcpy(out->cv, p->cv, sizeof out->cv);
+    if (predict_all(out->ln_ms, p, prior)) return -1;
+    best_surface_make_monotone(out);
     return 0;
 }
 
 /* ---- file ---- */
 
-static int add_numbers(cJSON *o, const char *key, const double *x, size_t n) {
-    cJSON *array = cJSON_CreateDoubleArray(x, (int)n);
-    if (array && cJSON_AddItemToObject(o, key, array)) return 0;
-    cJSON_Delete(array);
+static int add_member(cJSON *o, const char *key, cJSON *member) {
+    if (member && cJSON_AddItemToObject(o, key, member)) return 0;
+    cJSON_Delete(member);
     return -1;
+}
+
+static int add_numbers(cJSON *o, const char *key, const double *x, size_t n) {
+    return add_member(o, key, cJSON_CreateDoubleArray(x, (int)n));
+}
+
+/* Of each cell its DNN, its width and its number: three in a row. */
+static int add_cell_numbers(cJSON *o, const best_krige *k) {
+    double *all = malloc((3 * k->n_cells + 1) * sizeof *all);
+    for (size_t i = 0; all && i < k->n_cells; i++) {
+        all[3 * i] = k->cells[i].model, all[3 * i + 1] = k->cells[i].width, all[3 * i + 2] = k->cells[i].left;
+    }
+    int rc = all ? add_numbers(o, "cells", all, 3 * k->n_cells) : -1;
+    free(all);
+    return rc;
 }
 
 cJSON *best_prior_save(const best_prior *p) {
     cJSON *o = cJSON_CreateObject();
+    const best_krige *k = &p->ground.krige;
+    const best_launch *l = &p->ground.launch;
     if (!o || !p->is_known) return o;
-    cJSON *trees = rapp_trees_save(&p->trees);
-    int bad = add_numbers(o, "descriptors", p->krige.descriptors, p->krige.n * D) ||
-              add_numbers(o, "level", p->krige.level, p->krige.n) ||
-              add_numbers(o, "offset", p->krige.offset, BEST_WIDTHS) ||
-              add_numbers(o, "shape", p->shape, BEST_QUOTAS) || add_numbers(o, "cv", p->cv, BEST_QUOTAS) ||
-              !trees;
-    if (!bad && cJSON_AddItemToObject(o, "trees", trees)) return o;
-    cJSON_Delete(trees);
+    int bad = add_numbers(o, "descriptors", k->descriptors, k->n_models * D) || add_cell_numbers(o, k) ||
+              add_numbers(o, "level", &k->level, 1) || add_numbers(o, "offset", k->offset, BEST_WIDTHS) ||
+              add_numbers(o, "told", l->told, l->n * RAPP_PRIOR_QUOTAS) ||
+              add_numbers(o, "alpha", l->alpha, l->n * RAPP_PRIOR_QUOTAS) ||
+              add_numbers(o, "first", &l->first, 1) || add_numbers(o, "shape", p->shape, BEST_QUOTAS) ||
+              add_numbers(o, "cv", p->cv, BEST_QUOTAS) || add_member(o, "trees", rapp_trees_save(&p->trees));
+    if (!bad) return o;
     cJSON_Delete(o);
     return NULL;
 }
 
-static void load_krige(best_krige *k, calib_json *j, const cJSON *from) {
-    const double most = 100;
-    int n = cJSON_GetArraySize(calib_json_array(j, from, "level", 3, EXAMPLES_MAX));
-    if (j->failed) return;
-    k->descriptors = malloc((size_t)n * D * sizeof *k->descriptors);
-    k->level = malloc((size_t)n * sizeof *k->level);
-    if (!k->descriptors || !k->level) {
-        calib_json_fail(j, "out of memory");
-        return;
+/* A new array of all the member's numbers, in groups; *n groups. NULL: j->failed */
+static double *load_groups(calib_json *j, const cJSON *from, const char *key, int group, int least,
+                           int most_n, double most, size_t *n) {
+    int all = cJSON_GetArraySize(calib_json_array(j, from, key, group * least, group * most_n));
+    if (!j->failed && all % group)
+        calib_json_fail(j, "%s: found %d numbers, expected a multiple of %d", key, all, group);
+    double *out = j->failed ? NULL : malloc(((size_t)all + 1) * sizeof *out);
+    if (!out && !j->failed) calib_json_fail(j, "out of memory");
+    if (out) best_load_numbers(j, from, key, out, all, most);
+    *n = (size_t)(all / group);
+    return out;
+}
+
+static void load_cells(best_krige *k, calib_json *j, const double *all) {
+    k->cells = malloc((k->n_cells + 1) * sizeof *k->cells);
+    if (!k->cells) calib_json_fail(j, "out of memory");
+    for (size_t i = 0; i < k->n_cells && !j->failed; i++) {
+        double model = all[3 * i], width = all[3 * i + 1];
+        if (!(model >= 0 && model < (double)k->n_models && floor(model) == model))
+            calib_json_fail(j, "cells[%zu]: found %g, expected a model: 0 to %zu", 3 * i, model,
+                            k->n_models - 1);
+        else if (!(width >= 0 && width < BEST_WIDTHS && floor(width) == width))
+            calib_json_fail(j, "cells[%zu]: found %g, expected a width: 0 to %d", 3 * i + 1, width,
+                            BEST_WIDTHS - 1);
+        else
+            k->cells[i] = (best_cell){(uint32_t)model, (int)width, all[3 * i + 2]};
     }
-    best_load_numbers(j, from, "descriptors", k->descriptors, n * D, most);
-    best_load_numbers(j, from, "level", k->level, n, most);
+}
+
+static void load_krige(best_krige *k, calib_json *j, const cJSON *from) {
+    const double most = 100, number_most = 1e4;
+    k->descriptors = load_groups(j, from, "descriptors", D, 3, EXAMPLES_MAX, most, &k->n_models);
+    double *all = load_groups(j, from, "cells", 3, 3, BEST_CELLS_MAX, number_most, &k->n_cells);
+    if (!j->failed) load_cells(k, j, all);
+    free(all);
+    best_load_numbers(j, from, "level", &k->level, 1, most);
     best_load_numbers(j, from, "offset", k->offset, BEST_WIDTHS, most);
-    k->n = (size_t)n;
     if (!j->failed && best_krige_make(k)) calib_json_fail(j, "out of memory");
 }
 
+static void load_launch(best_launch *l, calib_json *j, const cJSON *from) {
+    const double alpha_most = 1e6;
+    size_t n;
+    l->told = load_groups(j, from, "told", RAPP_PRIOR_QUOTAS, 0, BEST_ROWS_MAX, BEST_LN_MOST, &l->n);
+    l->alpha = load_groups(j, from, "alpha", RAPP_PRIOR_QUOTAS, 0, BEST_ROWS_MAX, alpha_most, &n);
+    best_load_numbers(j, from, "first", &l->first, 1, BEST_LN_MOST);
+    if (!j->failed && n != l->n)
+        calib_json_fail(j, "alpha: found %zu rows, expected as many as of told, %zu", n, l->n);
+}
+
 int best_prior_load(best_prior **out, calib_json *j, const cJSON *from, char err[RAPP_ERR_LEN]) {
-    static const char *const keys[] = {"descriptors", "level", "offset", "shape", "cv", "trees", NULL};
-    const double ln_most = 30, cv_most = 1e6;
+    static const char *const keys[] = {"descriptors", "cells", "level", "offset", "told", "alpha",
+                                       "first",       "shape", "cv",    "trees",  NULL};
     best_prior *p = *out = calloc(1, sizeof *p);
     if (!p) return rapp_fail_memory(err);
     calib_json_keys(j, from, keys);
     if (j->failed || !from->child) return j->failed ? -1 : 0; /* {}: nothing was learned */
-    load_krige(&p->krige, j, from);
-    best_load_numbers(j, from, "shape", p->shape, BEST_QUOTAS, ln_most);
-    best_load_numbers(j, from, "cv", p->cv, BEST_QUOTAS, cv_most);
+    load_krige(&p->ground.krige, j, from);
+    load_launch(&p->ground.launch, j, from);
+    best_load_numbers(j, from, "shape", p->shape, BEST_QUOTAS, BEST_LN_MOST);
+    best_load_numbers(j, from, "cv", p->cv, BEST_QUOTAS, BEST_CV_MOST);
     const cJSON *trees = calib_json_object(j, from, "trees");
     if (!j->failed) rapp_trees_load(&p->trees, j, trees, FEATURES);
     p->is_known = !j->failed;
