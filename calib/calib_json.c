@@ -11,6 +11,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Bytes of a well-formed UTF-8 sequence of two to four that is no control character; 0: none. */
+static size_t utf8_length(const unsigned char *c) {
+    size_t n = c[0] >= 0xf0 ? 4 : c[0] >= 0xe0 ? 3 : 2;
+    if (c[0] < 0xc2 || c[0] > 0xf4) return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((c[i] & 0xc0) != 0x80) return 0;
+    uint32_t first = (uint32_t)c[0] << 8 | c[1]; /* longer than need be, surrogates, and beyond the last */
+    int is_bad = first < 0xc2a0 || (n == 3 && first < 0xe0a0) || (first >= 0xeda0 && first < 0xee80) ||
+                 (n == 4 && first < 0xf090) || first >= 0xf490;
+    return is_bad ? 0 : n;
+}
+
+void calib_make_printable(char *text) {
+    for (unsigned char *c = (unsigned char *)text; *c;) {
+        size_t n = *c >= 0x80 ? utf8_length(c) : *c >= 0x20 && *c != 0x7f;
+        if (n == 0) *c = '?', n = 1;
+        c += n;
+    }
+}
+
 int calib_json_fail(calib_json *j, const char *format, ...) {
     if (j->failed) return -1;
     j->failed = 1;
@@ -20,19 +40,14 @@ int calib_json_fail(calib_json *j, const char *format, ...) {
     va_start(args, format);
     vsnprintf(j->err + n, CALIB_ERR_LEN - (size_t)n, format, args);
     va_end(args);
+    calib_make_printable(j->err + n);
     return -1;
-}
-
-/* Control bytes of hostile input never reach the terminal, and a message stays one line. */
-static void make_printable(char *text) {
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
 }
 
 static const char *describe(const cJSON *item, char *text, size_t len) {
     if (cJSON_IsString(item)) {
         snprintf(text, len, "\"%.40s\"", item->valuestring);
-        make_printable(text);
+        calib_make_printable(text);
     } else if (cJSON_IsNumber(item)) {
         snprintf(text, len, "%.9g", item->valuedouble);
     } else {
@@ -55,7 +70,7 @@ static void parse_error(const char *name, const char *text, size_t at, char err[
     }
     char near[25];
     snprintf(near, sizeof near, "%.24s", text + at);
-    make_printable(near);
+    calib_make_printable(near);
     if (near[0])
         snprintf(err, CALIB_ERR_LEN, "%s:%zu:%zu: found \"%s\" here or just before, expected JSON", name,
                  line, column, near);
@@ -135,7 +150,7 @@ cJSON *calib_json_read(const char *file, char err[CALIB_ERR_LEN]) {
 size_t calib_json_enter(calib_json *j, const char *key) {
     size_t mark = strlen(j->path);
     snprintf(j->path + mark, sizeof j->path - mark, mark ? ".%.64s" : "%.64s", key);
-    make_printable(j->path + mark);
+    calib_make_printable(j->path + mark);
     return mark;
 }
 

@@ -41,6 +41,9 @@ size_t calib_json_enter(calib_json *j, const char *key);
 size_t calib_json_enter_at(calib_json *j, int index);
 void calib_json_leave(calib_json *j, size_t mark);
 int calib_json_fail(calib_json *j, const char *format, ...);
+/* What hostile input says never reaches a terminal as it is: control characters, and bytes that are no UTF-8 (or were
+ * cut out of it), become '?'. */
+void calib_make_printable(char *text);
 
 /* Rejects what is no object, and unknown and repeated keys. keys ends with NULL. */
 int calib_json_keys(calib_json *j, const cJSON *object, const char *const *keys);

@@ -61,11 +61,13 @@ const char *rapp_kind_help(const char *kind) {
 }
 
 static int fail_kind(const char *where, const char *found, char err[RAPP_ERR_LEN]) {
-    char names[256] = "";
+    char names[256] = "", printable[41];
     size_t n = 0;
+    snprintf(printable, sizeof printable, "%.40s", found);
+    calib_make_printable(printable);
     for (size_t i = 0; i < N_KINDS && n < sizeof names; i++)
         n += (size_t)snprintf(names + n, sizeof names - n, i ? ", %s" : "%s", kinds[i]->name);
-    snprintf(err, RAPP_ERR_LEN, "%.300skind: found \"%.40s\", expected one of %.120s", where, found, names);
+    snprintf(err, RAPP_ERR_LEN, "%.300skind: found \"%s\", expected one of %.120s", where, printable, names);
     return -1;
 }
 

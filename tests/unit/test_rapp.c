@@ -455,6 +455,36 @@ static void refuses_hostile_files(void **state) {
     }
 }
 
+/* Whatever the file holds, the line can be printed: no control character, and nothing but UTF-8. */
+static void broken_files_print_no_binary(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "\x89PNG\r\n\x1a\n",
+        "\xff\xfe\x80\x81",
+        "{\"format\": \xc3\x28",
+        "{\"format\": \"\x9b\x1b[2J\xed\xa0\x80\"}",
+        "{\"format\": \"hassim-rapp-1\", \"kind\": \"\\u001b[31m\xc2\x85\xc3\xa9\xf8\"}",
+        "{\"format\": \"hassim-rapp-1\", \"kind\": \"table\", \"program\": \"0\", \"seed\": \"\\u0007\xfe\"}",
+        "{\"\xc3\\u001b\": 1, \"format\": \"hassim-rapp-1\"}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        rapp_sample s;
+        rapp_model *loaded;
+        char err[RAPP_ERR_LEN] = "", path[128];
+        rapp_sample_open(&s);
+        rapp_sample_write(&s, "model.json", texts[i]);
+        snprintf(path, sizeof path, "%s/model.json", s.dir);
+        assert_int_equal(rapp_load(&loaded, path, err), -1);
+        for (const unsigned char *c = (const unsigned char *)err; *c; c++) {
+            int is_e_acute = c[0] == 0xc3 && c[1] == 0xa9; /* the only well-formed one above */
+            if (is_e_acute) c++;
+            if (!is_e_acute && (*c < 0x20 || *c >= 0x7f)) fail_msg("byte %02x in text %zu", *c, i);
+        }
+        assert_true(err[0]);
+        rapp_sample_close(&s);
+    }
+}
+
 /* A file cut off anywhere is refused, and never read beyond its end (run under the sanitizers). */
 static void refuses_cut_off_files(void **state) {
     (void)state;
@@ -497,12 +527,19 @@ static void writes_whole_files_only(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_a_known_law),        cmocka_unit_test(outside_is_unknown),
-        cmocka_unit_test(one_point_is_not_certain), cmocka_unit_test(refuses_what_cannot_be_trained),
-        cmocka_unit_test(refuses_hostile_files),    cmocka_unit_test(refuses_cut_off_files),
-        cmocka_unit_test(writes_whole_files_only),  cmocka_unit_test(saved_is_loaded_bit_by_bit),
-        cmocka_unit_test(falls_with_sm_and_quota),  cmocka_unit_test(predicts_what_it_has_not_seen),
-        cmocka_unit_test(percentiles_of_few),       cmocka_unit_test(held_out_points_teach_nothing),
+        cmocka_unit_test(finds_a_known_law),
+        cmocka_unit_test(outside_is_unknown),
+        cmocka_unit_test(one_point_is_not_certain),
+        cmocka_unit_test(refuses_what_cannot_be_trained),
+        cmocka_unit_test(refuses_hostile_files),
+        cmocka_unit_test(refuses_cut_off_files),
+        cmocka_unit_test(broken_files_print_no_binary),
+        cmocka_unit_test(writes_whole_files_only),
+        cmocka_unit_test(saved_is_loaded_bit_by_bit),
+        cmocka_unit_test(falls_with_sm_and_quota),
+        cmocka_unit_test(predicts_what_it_has_not_seen),
+        cmocka_unit_test(percentiles_of_few),
+        cmocka_unit_test(held_out_points_teach_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
