@@ -48,7 +48,7 @@ static void *grown(void *items, size_t n, size_t size) {
     return realloc(items, (n ? 2 * n : 1) * size);
 }
 
-enum { LABEL, POLICY, MODE, BILLING, GRID, REST, MODEL_ERROR, SEED, REQUESTS, FIRST_METRIC };
+enum { LABEL, POLICY, MODE, BILLING, GRID, REST, MODEL_ERROR, HAS_CLIENT, SEED, REQUESTS, FIRST_METRIC };
 
 static compare_group *add_group(compare_table *t, sqlite3_stmt *stmt) {
     compare_group *groups = grown(t->groups, t->n_groups, sizeof *groups);
@@ -61,7 +61,8 @@ static compare_group *add_group(compare_table *t, sqlite3_stmt *stmt) {
                          .billing = column_copy(stmt, BILLING),
                          .grid = column_copy(stmt, GRID),
                          .rest = column_copy(stmt, REST),
-                         .model_error = sqlite3_column_double(stmt, MODEL_ERROR)};
+                         .model_error = sqlite3_column_double(stmt, MODEL_ERROR),
+                         .has_client = sqlite3_column_int(stmt, HAS_CLIENT)};
     return g->label && g->policy && g->mode && g->billing && g->grid && g->rest ? g : NULL;
 }
 
@@ -109,7 +110,10 @@ static int load_runs(compare_table *t, sqlite3 *db, const char *path, char err[C
     int n = snprintf(sql, sizeof sql,
                      "SELECT label, policy, mode, billing, grid,"
                      " CASE WHEN json_valid(grid) THEN json_remove(grid, '$.model_error') ELSE grid END,"
-                     " model_error, seed, requests");
+                     " model_error,"
+                     " EXISTS (SELECT 1 FROM run AS r, json_each(r.config, '$.functions') AS f"
+                     " WHERE r.id = run_id AND json_extract(f.value, '$.trace.format') = 'client'),"
+                     " seed, requests");
     for (int m = 0; m < COMPARE_METRICS; m++)
         n += snprintf(sql + n, sizeof sql - (size_t)n, ", %s", compare_metrics[m].key);
     snprintf(sql + n, sizeof sql - (size_t)n,
@@ -231,6 +235,15 @@ static size_t pair_values(const compare_group *group, const compare_group *base,
     return n;
 }
 
+/* By pairs, or, where a client decides when requests come, unpaired. 0, or -1: nothing to divide by. */
+static int ratio_of(const compare_group *group, const compare_group *base, int metric, double *y, double *x,
+                    double *requests, stats_interval *out) {
+    if (!group->has_client && !base->has_client)
+        return stats_ratio(y, x, pair_values(group, base, metric, y, x, requests), out);
+    for (size_t i = 0; i < base->n_runs; i++) *requests += base->runs[i].requests;
+    return stats_ratio_unpaired(y, present_values(group, metric, y), x, present_values(base, metric, x), out);
+}
+
 compare_ratio compare_int_ratio(const compare_group *group, const compare_group *base, int metric) {
     compare_ratio out = {0};
     double requests = 0, *y = NULL, *x = NULL;
@@ -238,19 +251,19 @@ compare_ratio compare_int_ratio(const compare_group *group, const compare_group 
         snprintf(out.note, sizeof out.note, "n/a (no baseline here)");
         return out;
     }
-    y = calloc(group->n_runs, sizeof *y);
-    x = calloc(group->n_runs, sizeof *x);
-    size_t n = y && x ? pair_values(group, base, metric, y, x, &requests) : 0;
-    out.known = y && x && stats_ratio(y, x, n, &out.value) == 0;
+    size_t n = group->n_runs > base->n_runs ? group->n_runs : base->n_runs;
+    y = calloc(n, sizeof *y);
+    x = calloc(n, sizeof *x);
+    out.known = y && x && ratio_of(group, base, metric, y, x, &requests, &out.value) == 0;
     if (group->model_error > 0) out.value = stats_of_one(out.value);
     if (!y || !x)
         snprintf(out.note, sizeof out.note, "n/a (out of memory)");
-    else if (n == 0)
+    else if (out.value.n == 0)
         snprintf(out.note, sizeof out.note, "n/a (0 of %zu runs paired)", group->n_runs);
     else if (metric == COMPARE_VIOLATION)
         snprintf(out.note, sizeof out.note, "n/a (0 of %.0f requests)", requests);
     else
-        snprintf(out.note, sizeof out.note, "n/a (0 of %zu runs)", n);
+        snprintf(out.note, sizeof out.note, "n/a (0 of %zu runs)", out.value.n);
     free(y);
     free(x);
     return out;

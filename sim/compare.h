@@ -1,8 +1,8 @@
 /* compare.h - what the policies of one experiment cost and how often they missed their SLO, side by side.
  *
  * Reads a results database and prints, for each policy (and grid point), every metric as a mean over the
- * seeds with its 95 % interval, then the ratios to a baseline policy, paired by seed at the same grid point
- * (stats.h). Over all functions of a run and its window: violation_pct = violations / arrivals,
+ * seeds with its 95 % interval, then the ratios to a baseline policy at the same grid point, paired by seed, or
+ * unpaired where a function has a closed-loop client (stats.h). Over all functions of a run and its window: violation_pct = violations / arrivals,
  * cost_per_1k_usd = 1000 cost / arrivals; the latency quantiles are those of all functions' merged histogram.
  * A quotient with nothing below prints as "n/a (0 of N ...)".
  *

@@ -25,6 +25,7 @@ typedef struct { /* one policy at one grid point */
     char *label, *policy, *mode, *billing, *grid;
     char *rest;         /* its grid point without model_error */
     double model_error; /* > 0: intervals are those of one more draw of the truth */
+    int has_client;     /* a closed-loop client: its runs share no arrivals with other policies' */
     compare_run *runs;  /* by seed */
     size_t n_runs;
     stats_interval means[COMPARE_METRICS]; /* over the runs that have a value */

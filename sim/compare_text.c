@@ -197,6 +197,12 @@ static int has_ratios(const compare_table *t) {
     return 0;
 }
 
+static int has_client(const compare_table *t) {
+    for (size_t i = 0; i < t->n_groups; i++)
+        if (t->groups[i].has_client) return 1;
+    return 0;
+}
+
 static void print_tables(const compare_table *t, int ratios, FILE *out) {
     for (size_t from = 0, to; from < t->n_groups; from = to) {
         to = end_of_grid(t, from);
@@ -211,7 +217,8 @@ void compare_int_text(const compare_table *t, FILE *out) {
     print_tables(t, 0, out);
     print_meaning(t, out);
     if (!has_ratios(t)) return;
-    fprintf(out, "\nRatios to %s, paired by seed%s:\n", t->baseline,
+    fprintf(out, "\nRatios to %s, %s%s:\n", t->baseline,
+            has_client(t) ? "unpaired (a test client's requests come as it is answered)" : "paired by seed",
             most_runs(t) < 2 ? "" : ", with 95 % confidence intervals");
     print_tables(t, 1, out);
     if (has_drawn(t))

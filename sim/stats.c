@@ -47,3 +47,25 @@ int stats_ratio(const double *y, const double *x, size_t n, stats_interval *out)
     *out = around(ratio, squares, 1 / fabs(below), n);
     return 0;
 }
+
+static double variance_of_mean(const double *values, size_t n) {
+    double mean = mean_of(values, n), squares = 0;
+    for (size_t i = 0; i < n; i++) squares += (values[i] - mean) * (values[i] - mean);
+    return squares / (double)(n - 1) / (double)n;
+}
+
+int stats_ratio_unpaired(const double *y, size_t n_y, const double *x, size_t n_x, stats_interval *out) {
+    *out = (stats_interval){.mean = NAN, .lo = NAN, .hi = NAN, .n = n_y < n_x ? n_y : n_x};
+    double below = n_x ? mean_of(x, n_x) : 0;
+    if (below == 0 || n_y == 0) return -1;
+    out->mean = mean_of(y, n_y) / below;
+    if (out->n < 2) return 0;
+    double a = variance_of_mean(y, n_y), b = out->mean * out->mean * variance_of_mean(x, n_x), half = 0;
+    if (a + b > 0) {
+        double df = (a + b) * (a + b) / (a * a / (double)(n_y - 1) + b * b / (double)(n_x - 1));
+        half = gsl_cdf_tdist_Pinv(0.975, df) * sqrt(a + b) / fabs(below);
+    }
+    out->lo = out->mean - half;
+    out->hi = out->mean + half;
+    return 0;
+}

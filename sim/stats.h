@@ -9,6 +9,9 @@
  * (Cochran, Sampling Techniques, section 2.11, without the finite population.) Common random numbers make the
  * residuals small where policies suffer together, and the interval with them.
  *
+ * Closed-loop clients send when they are answered, so that policies share no arrivals: their runs are two independent
+ * samples, the ratio's variance is (var(y) / n_y + R^2 var(x) / n_x) / mean(x)^2, and its degrees of freedom are Welch's.
+ *
  * Fewer than two values give no interval: lo and hi are NaN. Values are finite; units are the caller's.
  */
 #ifndef STATS_H
@@ -29,5 +32,7 @@ stats_interval stats_of_one(stats_interval mean);
 stats_interval stats_mean(const double *values, size_t n); /* n 0: all NaN */
 int stats_ratio(const double *y, const double *x, size_t n,
                 stats_interval *out); /* -1: mean(x) is 0, or n is */
+/* Of independent samples; out->n is the lesser number. -1 likewise. */
+int stats_ratio_unpaired(const double *y, size_t n_y, const double *x, size_t n_x, stats_interval *out);
 
 #endif

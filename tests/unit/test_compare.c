@@ -14,6 +14,7 @@
 
 #include <cjson/cJSON.h>
 #include <cmocka.h>
+#include <gsl/gsl_cdf.h>
 #include <sqlite3.h>
 
 #include "cli.h"
@@ -52,7 +53,7 @@ typedef struct { /* one run: what differs from the sample */
     double model_error;
 } one;
 
-static void write_one(results *r, const one *o) {
+static void write_one(results *r, const one *o, const char *config) {
     char err[RESULTS_ERR_LEN] = "";
     sample s;
     sample_make(&s, o->label, o->seed);
@@ -60,6 +61,7 @@ static void write_one(results *r, const one *o) {
     if (o->grid) s.run.grid = o->grid;
     s.run.plan = o->plan;
     s.run.model_error = o->model_error;
+    s.run.config_json = config;
     s.result.cost_usd = o->cost_usd;
     s.of[0].window_violations = o->violations;
     s.of[1].window_violations = 0;
@@ -67,12 +69,16 @@ static void write_one(results *r, const one *o) {
     sample_free(&s);
 }
 
-static void write_runs(const char *path, const one *runs, size_t n) {
+static void write_runs_of(const char *config, const char *path, const one *runs, size_t n) {
     char err[RESULTS_ERR_LEN] = "";
     results *r = NULL;
     if (results_open(&r, path, "exp", "why?", err)) fail_msg("%s", err);
-    for (size_t i = 0; i < n; i++) write_one(r, &runs[i]);
+    for (size_t i = 0; i < n; i++) write_one(r, &runs[i], config);
     results_close(r);
+}
+
+static void write_runs(const char *path, const one *runs, size_t n) {
+    write_runs_of("{}", path, runs, n);
 }
 
 /* Finished out of order, as worker processes do; cost per 1,000 = 5 cost_usd, violation % = violations / 2.
@@ -182,6 +188,22 @@ static void only_common_seeds_are_paired(void **state) {
 
 static void contains(const char *text, const char *part) {
     if (!strstr(text, part)) fail_msg("expected '%s' in:\n%s", part, text);
+}
+
+/* The same numbers; the seeds do not matter: means 0.5 and 0.2 of three each, var 0.07 and 0.01, R = 2.5. */
+static void clients_share_no_arrivals(void **state) {
+    const place *p = *state;
+    const char *config = "{\"functions\": [{\"name\": \"a\", \"trace\": {\"format\": \"synthetic\"}},"
+                         " {\"name\": \"b\", \"trace\": {\"format\": \"client\"}}]}";
+    write_runs_of(config, p->db, pairs, 6);
+    cJSON *root = json_of(p->db, NULL);
+    double a = 0.07 / 3, b = 6.25 * 0.01 / 3, df = 2 * (a + b) * (a + b) / (a * a + b * b);
+    interval(ratio_of(root, "cost_per_1k_usd"), "ratio", 2.5,
+             gsl_cdf_tdist_Pinv(0.975, df) * sqrt(a + b) / 0.2);
+    cJSON_Delete(root);
+    char *text = printed(p->db, NULL, COMPARE_TEXT);
+    contains(text, "Ratios to has, unpaired (a test client");
+    free(text);
 }
 
 static void text_is_readable(void **state) {
@@ -464,6 +486,7 @@ int main(void) {
         AT_PLACE(ratios_are_paired_by_seed),
         AT_PLACE(ratios_within_the_models_error_are_marked),
         AT_PLACE(only_common_seeds_are_paired),
+        AT_PLACE(clients_share_no_arrivals),
         AT_PLACE(text_is_readable),
         AT_PLACE(one_seed_has_no_interval),
         AT_PLACE(grid_points_stay_apart),

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <gsl/gsl_cdf.h>
 
 #include "stats.h"
 
@@ -89,6 +90,28 @@ static void pairing_matters(void **state) {
     assert_true(crossed.hi - crossed.lo > paired.hi - paired.lo);
 }
 
+/* y = 1, 2, 3, 6 and x = 2, 4: means 3 and 3, R = 1, variances of the means 7 / 6 and 1; Welch's degrees of freedom are
+ * (13 / 6)^2 / ((7 / 6)^2 / 3 + 1^2 / 1) = 3.23. */
+static void ratio_of_independent_samples(void **state) {
+    (void)state;
+    const double y[] = {1, 2, 3, 6}, x[] = {2, 4}, same[] = {5, 5};
+    stats_interval v;
+    assert_int_equal(stats_ratio_unpaired(y, 4, x, 2, &v), 0);
+    near(v.mean, 1);
+    assert_int_equal(v.n, 2);
+    double half = gsl_cdf_tdist_Pinv(0.975, 169.0 / 36 / (49.0 / 108 + 1)) * sqrt(13.0 / 6) / 3;
+    near(v.lo, 1 - half);
+    near(v.hi, 1 + half);
+    assert_int_equal(stats_ratio_unpaired(same, 2, same, 2, &v), 0);
+    near(v.lo, 1);
+    near(v.hi, 1);
+    assert_int_equal(stats_ratio_unpaired(y, 1, x, 2, &v), 0);
+    near(v.mean, 1.0 / 3);
+    assert_true(isnan(v.lo) && isnan(v.hi));
+    assert_int_equal(stats_ratio_unpaired(y, 0, x, 2, &v), -1);
+    assert_int_equal(stats_ratio_unpaired(y, 4, x, 0, &v), -1);
+}
+
 static void nothing_to_divide_by(void **state) {
     (void)state;
     const double x[] = {0, 0}, y[] = {1, 2};
@@ -106,6 +129,7 @@ int main(void) {
         cmocka_unit_test(ratio_of_pairs),
         cmocka_unit_test(one_more_value_may_lie_further_off),
         cmocka_unit_test(pairing_matters),
+        cmocka_unit_test(ratio_of_independent_samples),
         cmocka_unit_test(nothing_to_divide_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
