@@ -8,7 +8,7 @@
  *   oracle     the same of the truth of this run, which differs where the run draws it (config "model_error")
  *   trained    a rapp_model (rapp.h). Under the token runtime its latency is taken as it is; under the metered
  *              runtime its latency at quota 100 % is G, and the closed form of `table` does the rest. It knows one
- *              kind of GPU, the one that it was trained on: whoever opens it sees to that.
+ *              kind of GPU, the one that it was trained on: whoever opens it sees to that, and may leave a note.
  *
  * Any of them may be corrected by a factor on the time of a batch, which `online` learns during a run (island_int.h).
  *
@@ -39,6 +39,7 @@ typedef struct predictor {
     int is_oracle;
     int is_online; /* the engine lends observations: factor is what was learnt from them */
     struct predictor_trained *trained; /* NULL: none */
+    char note[200];                    /* what a reader of results should know; "": nothing */
 } predictor;
 
 /* Fills *out with `table` or `oracle`; nothing is to be closed. 0, or -1: another name. */

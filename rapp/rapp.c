@@ -1,11 +1,12 @@
 /* rapp.c - trained predictors: the kinds, the file's envelope, and the checks that all kinds share (rapp.h).
  *
  * A file is one JSON object:
- *   format   "hassim-rapp-1"
+ *   format   "hassim-rapp-2"
  *   kind     the kind's name
  *   program  the version that trained it
  *   seed     in decimal, a text: 64 bits do not fit a JSON number
- *   data     what it was trained on: hash (in hexadecimal), points, models
+ *   device   the GPU that was measured, if it was said
+ *   data     what it was trained on: name, if there is one, hash (in hexadecimal), points, models
  *   state    the kind's own */
 #include "rapp.h"
 
@@ -20,7 +21,7 @@
 #include "calib_json.h"
 #include "rapp_int.h"
 
-#define FORMAT "hassim-rapp-1"
+#define FORMAT "hassim-rapp-2"
 
 enum { PATH_LEN = 4096, TEXT_LEN = 64 };
 
@@ -36,8 +37,8 @@ enum { N_KINDS = sizeof kinds / sizeof *kinds };
 struct rapp_model {
     const rapp_kind *kind;
     void *state;
-    char program[TEXT_LEN];
-    rapp_origin origin; /* its program is the text above */
+    char program[TEXT_LEN], device[TEXT_LEN], data[TEXT_LEN];
+    rapp_origin origin; /* its texts are those above */
 };
 
 struct rapp_bound {
@@ -144,6 +145,9 @@ static int train(rapp_model *m, const rapp_data *data, const unsigned char *use,
     memset(use_all, 1, rapp_data_n_points(data));
     if (!use) use = use_all;
     snprintf(m->program, sizeof m->program, "%s", HASSIM_VERSION);
+    snprintf(m->device, sizeof m->device, "%s", options->device ? options->device : "");
+    snprintf(m->data, sizeof m->data, "%s", options->data ? options->data : "");
+    calib_make_printable(m->data);
     m->origin.seed = options->seed;
     describe_data(&m->origin, data, use, trained);
     if (m->origin.points) return m->kind->train(&m->state, data, use, options, err);
@@ -182,7 +186,7 @@ const char *rapp_kind_of(const rapp_model *m) {
 
 rapp_origin rapp_origin_of(const rapp_model *m) {
     rapp_origin o = m->origin;
-    o.program = m->program;
+    o.program = m->program, o.device = m->device, o.data = m->data;
     return o;
 }
 
@@ -199,7 +203,9 @@ static int add_origin(cJSON *root, const rapp_model *m) {
     snprintf(seed, sizeof seed, "%" PRIu64, m->origin.seed);
     if (!cJSON_AddStringToObject(root, "program", m->program)) return -1;
     if (!cJSON_AddStringToObject(root, "seed", seed)) return -1;
+    if (*m->device && !cJSON_AddStringToObject(root, "device", m->device)) return -1;
     cJSON *data = cJSON_AddObjectToObject(root, "data");
+    if (*m->data && !cJSON_AddStringToObject(data, "name", m->data)) return -1;
     if (!data || add_hex(data, "hash", m->origin.data_hash)) return -1;
     if (!cJSON_AddNumberToObject(data, "points", (double)m->origin.points)) return -1;
     return cJSON_AddNumberToObject(data, "models", (double)m->origin.models) ? 0 : -1;
@@ -274,13 +280,21 @@ static uint64_t read_u64(calib_json *j, const cJSON *object, const char *key, in
     return 0;
 }
 
+static void read_name(calib_json *j, const cJSON *object, const char *key, char out[TEXT_LEN]) {
+    int is_there = cJSON_GetObjectItemCaseSensitive(object, key) != NULL;
+    snprintf(out, TEXT_LEN, "%s", is_there ? calib_json_text(j, object, key) : "");
+    calib_make_printable(out);
+}
+
 static void read_origin(calib_json *j, const cJSON *root, rapp_model *m) {
-    static const char *const keys[] = {"hash", "points", "models", NULL};
+    static const char *const keys[] = {"name", "hash", "points", "models", NULL};
     snprintf(m->program, sizeof m->program, "%s", calib_json_text(j, root, "program"));
     m->origin.seed = read_u64(j, root, "seed", 10);
+    read_name(j, root, "device", m->device);
     const cJSON *data = calib_json_object(j, root, "data");
     size_t mark = calib_json_enter(j, "data");
     calib_json_keys(j, data, keys);
+    read_name(j, data, "name", m->data);
     m->origin.data_hash = read_u64(j, data, "hash", 16);
     m->origin.points = calib_json_uint(j, data, "points", 1, UINT32_MAX);
     m->origin.models = calib_json_uint(j, data, "models", 1, UINT32_MAX);
@@ -288,7 +302,7 @@ static void read_origin(calib_json *j, const cJSON *root, rapp_model *m) {
 }
 
 static int load(rapp_model **out, const char *path, const cJSON *root, char err[RAPP_ERR_LEN]) {
-    static const char *const keys[] = {"format", "kind", "program", "seed", "data", "state", NULL};
+    static const char *const keys[] = {"format", "kind", "program", "seed", "device", "data", "state", NULL};
     char prefix[300], why[RAPP_ERR_LEN];
     calib_json j = {.file = path, .err = err};
     snprintf(prefix, sizeof prefix, "%.290s: ", path);

@@ -15,8 +15,8 @@
  * prior and its training points are; the points under test never are.
  *
  * Training is deterministic: same data, options and program, same bits, whatever the number of threads. A trained
- * model is one file (JSON, versioned), written whole or not at all, that carries its origin: kind, options, hash of
- * the training data, program version. A loaded model is read-only and may be shared by threads; a bound predictor,
+ * model is one file (JSON, versioned), written whole or not at all, that carries its origin: kind, options, the GPU that
+ * was measured, name and hash of the training data, program version. It knows that GPU alone. A loaded model is read-only and may be shared by threads; a bound predictor,
  * too. Ownership: whoever trains, loads or binds closes; every close accepts NULL. A bound predictor needs its
  * rapp_model alive. Errors: -1 and one line in err.
  */
@@ -41,13 +41,17 @@ typedef struct {
     unsigned threads;                              /* >= 1; does not change the result */
     void (*progress)(void *arg, const char *line); /* NULL: silent */
     void *progress_arg;
+    const char *device; /* the GPU that was measured, as configs name it ("v100-16gb"); NULL: not said */
+    const char *data;   /* a name for the data; NULL: none */
 } rapp_options;
 
 typedef struct {
     uint64_t seed;
     uint64_t data_hash; /* of the points it was trained on, and of the priors of their models */
     uint64_t points, models;
-    const char *program; /* version; lives until rapp_close */
+    const char *program; /* version; this and what follows live until rapp_close */
+    const char *device;  /* "": not said */
+    const char *data;    /* "": without a name */
 } rapp_origin;
 
 const char *rapp_kind_at(size_t i);           /* NULL past the last; the first is the default */

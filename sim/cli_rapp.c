@@ -1,20 +1,26 @@
 /* cli_rapp.c - `hassim rapp train | eval | cv | predict`: latency predictors, and how good they are. */
 #include <argp.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "calib_json.h"
 #include "cli.h"
 #include "cli_rapp_int.h"
 
-enum { KEY_JSON = 0x100, KEY_SEED, KEY_BY };
+enum { KEY_JSON = 0x100, KEY_SEED, KEY_BY, KEY_DEVICE };
 
 static const struct argp_option train_options[] = {
     {"data", 'd', "DIR", 0, "a folder with latency.csv, graphs.csv and operators.csv (needed)", 0},
     {"kind", 'k', "KIND", 0, "the kind of predictor (default: the first that `hassim rapp --help` lists)", 0},
     {"output", 'o', "MODEL", 0, "the file to write (needed), in place of an old one when all is written", 0},
+    {"device", KEY_DEVICE, "GPU", 0,
+     "the GPU that was measured, as configs name it (v100-16gb): on another one a run then refuses the "
+     "predictor",
+     0},
     {"threads", 't', "N", 0, "threads (default 1); the result is the same", 0},
     {"seed", KEY_SEED, "N", 0, "seed of what is random in training (default 1)", 0},
     {"help", 'h', NULL, 0, "print this help", -1},
@@ -117,6 +123,13 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return parse_number(state, "--quota", arg, 1, 100, &args->quota_pct);
     case KEY_SEED:
         return parse_seed(state, arg, &args->seed);
+    case KEY_DEVICE:
+        args->device = arg;
+        return calib_name_is_good(arg)
+                   ? 0
+                   : cli_refuse(state,
+                                "--device: found '%s', expected letters, digits, '_', '-', '.'; at most 63",
+                                arg);
     case KEY_BY:
         return parse_by(state, arg, &args->by);
     case KEY_JSON:
@@ -152,14 +165,23 @@ rapp_options cli_rapp_options(const rapp_args *args) {
                           .progress_arg = (void *)(uintptr_t)args->name};
 }
 
+/* The last part of its path; "": none */
+static const char *name_of_folder(const char *dir, char path[PATH_MAX]) {
+    const char *slash = realpath(dir, path) ? strrchr(path, '/') : NULL;
+    return slash ? slash + 1 : "";
+}
+
 static int run_train(const rapp_args *args) {
     char err[RAPP_ERR_LEN];
     rapp_data *data;
     rapp_model *m = NULL;
     rapp_options options = cli_rapp_options(args);
+    char folder[PATH_MAX];
     if (!args->data_dir) return cli_rapp_complain(args, CLI_USAGE, "found no data, expected --data DIR");
     if (!args->out) return cli_rapp_complain(args, CLI_USAGE, "found no output, expected -o MODEL");
     if (rapp_data_open(&data, args->data_dir, err)) return cli_rapp_complain(args, CLI_USAGE, err);
+    options.device = args->device;
+    options.data = name_of_folder(args->data_dir, folder);
     int rc = cli_make_folder_of(args->out, err, sizeof err) || rapp_save_check(args->out, err);
     if (!rc) rc = rapp_train(&m, args->kind, data, NULL, &options, err);
     if (!rc) rc = rapp_save(m, args->out, err);
@@ -167,8 +189,9 @@ static int run_train(const rapp_args *args) {
         cli_rapp_complain(args, CLI_USAGE, err);
     } else {
         rapp_origin o = rapp_origin_of(m);
-        printf("%s: %s, trained on %llu points of %llu models (data %016llx)\n", args->out, rapp_kind_of(m),
-               (unsigned long long)o.points, (unsigned long long)o.models, (unsigned long long)o.data_hash);
+        printf("%s: %s, trained on %llu points of %llu models (GPU %s, data %s %016llx)\n", args->out,
+               rapp_kind_of(m), (unsigned long long)o.points, (unsigned long long)o.models,
+               *o.device ? o.device : "not said", o.data, (unsigned long long)o.data_hash);
     }
     rapp_close(m);
     rapp_data_close(data);
@@ -232,9 +255,8 @@ typedef struct {
 
 static const rapp_command commands[] = {
     {"train", "",
-     "Train a predictor of latency on measurements. Its file carries where it comes from: kind, seed, hash "
-     "of the "
-     "data, version.",
+     "Train a predictor of latency on measurements. Its file carries where it comes from: kind, seed, GPU, "
+     "name and hash of the data, version.",
      train_options, run_train},
     {"eval", "MODEL",
      "Hold a trained predictor against measurements. Models that it was not trained on are told by their "

@@ -7,7 +7,7 @@
 
 typedef struct {
     const char *name; /* "hassim rapp eval" */
-    const char *model_file, *data_dir, *kind, *out, *dnn;
+    const char *model_file, *data_dir, *kind, *out, *dnn, *device;
     unsigned long threads, folds, batch, sm_pct, quota_pct;
     uint64_t seed;
     rapp_by by;

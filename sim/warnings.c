@@ -5,9 +5,10 @@
 #include <string.h>
 
 static const char *const kind_names[WARNING_KINDS] = {
-    [WARNING_SATURATION] = "saturation",       [WARNING_EXTRAPOLATION] = "extrapolation",
-    [WARNING_QUEUE_GROWTH] = "queue-growth",   [WARNING_REFUSED_ACTIONS] = "refused-actions",
-    [WARNING_LOST_REQUESTS] = "lost-requests", [WARNING_WIDE_INTERVALS] = "wide-intervals",
+    [WARNING_SATURATION] = "saturation",         [WARNING_EXTRAPOLATION] = "extrapolation",
+    [WARNING_QUEUE_GROWTH] = "queue-growth",     [WARNING_REFUSED_ACTIONS] = "refused-actions",
+    [WARNING_LOST_REQUESTS] = "lost-requests",   [WARNING_UNNAMED_GPU] = "unnamed-gpu",
+    [WARNING_WIDE_INTERVALS] = "wide-intervals",
 };
 
 static const double STEP_S = 30, LONG_S = 60, LONG_PCT = 10;            /* saturation */
@@ -270,10 +271,19 @@ static int warn_lost(const engine_result *r, warning_list *out) {
     return 0;
 }
 
+static int warn_predictor(const engine_setup *setup, warning_list *out) {
+    if (!setup->predictor || !setup->predictor->note[0]) return 0;
+    warning *w = add(out, WARNING_UNNAMED_GPU, WARNING_RUN, 1);
+    if (!w) return -1;
+    snprintf(w->text, sizeof w->text, "%s", setup->predictor->note);
+    return 0;
+}
+
 int warnings_of_run(const engine_setup *setup, const engine_result *result, warning_list *out) {
     *out = (warning_list){0};
     if (warn_saturation(setup, result, out) || warn_extrapolation(setup, result, out) ||
-        warn_queue_growth(result, out) || warn_refused(result, out) || warn_lost(result, out)) {
+        warn_queue_growth(result, out) || warn_refused(result, out) || warn_lost(result, out) ||
+        warn_predictor(setup, out)) {
         warnings_free(out);
         return -1;
     }

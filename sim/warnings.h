@@ -16,6 +16,8 @@
  *                    waiting then. By function where it has a timeline.
  *   refused-actions  more than 1 % of the policy's actions, and at least 5, were refused. value: %.
  *   lost-requests    requests were dropped, lost with their pod, or unfinished at the end. value: how many.
+ *   unnamed-gpu      a trained predictor does not say which GPU was measured, and its data are not called after this one.
+ *                    value: 1. (One that says another is refused.)
  *   wide-intervals   the 95 % interval of two policies' difference in cost or violations, paired by seed, holds 0
  *                    and reaches beyond 1 % of the cost, or 0.1 percentage points; or there is one seed only.
  *                    value: how many seeds would do.
@@ -42,6 +44,7 @@ typedef enum {
     WARNING_QUEUE_GROWTH,
     WARNING_REFUSED_ACTIONS,
     WARNING_LOST_REQUESTS,
+    WARNING_UNNAMED_GPU,
     WARNING_WIDE_INTERVALS,
     WARNING_KINDS
 } warning_kind;

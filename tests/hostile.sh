@@ -264,6 +264,7 @@ refuse "found 'x', expected options only" rapp train x
 refuse "--kind: found 'oracle', expected one of" rapp train --data data --kind oracle -o made.json
 refuse "--threads: found '0'" rapp train --data data -o made.json --threads 0
 refuse "--seed: found '-1'" rapp train --data data -o made.json --seed=-1
+refuse "--device: found 'v 100'" rapp train --data data -o made.json --device 'v 100'
 refuse 'folder: found something that is no file' rapp train --data data --kind roofline -o folder
 refuse 'fifo: found something that is no file' rapp train --data data --kind roofline -o fifo
 refuse 'good.json: found Not a directory' rapp train --data data --kind roofline -o good.json/m.json
@@ -365,7 +366,7 @@ predict() { # FRAGMENT MODEL-FILE
 predict 'good.json: policies[0].predictor.model: found "missing.json": No such file' missing.json
 predict 'good.json: policies[0].predictor.model: found "fifo": no regular file' fifo
 predict 'good.json: policies[0].predictor.model: found "folder": a directory' folder
-predict 'good.json: format: missing, expected "hassim-rapp-1"' good.json
+predict 'good.json: format: missing, expected "hassim-rapp-2"' good.json
 predict 'empty:1:1: found the end of the text' empty
 predict 'binary' binary
 config 'good.json: policies[0].predictor.name: found "gat" for model.json, expected "table"' \
@@ -493,7 +494,7 @@ refuse 'fifo: found a device or pipe' rapp eval fifo --data data
 refuse 'folder: found a directory' rapp predict folder --model resnet50
 refuse 'empty:1:1: found the end of the text' rapp eval empty --data data
 refuse 'good.json: format: missing' rapp eval good.json --data data
-model ': format: found "hassim-rapp-9"' 's/hassim-rapp-1/hassim-rapp-9/'
+model ': format: found "hassim-rapp-9"' 's/hassim-rapp-2/hassim-rapp-9/'
 model ': kind: found "oracle", expected one of' 's/"kind":"table"/"kind":"oracle"/'
 model ': data.hash: found "zz"' 's/"hash":"[0-9a-f]*"/"hash":"zz"/'
 model ': state: missing' 's/,"state":.*/}/'

@@ -17,7 +17,7 @@
 static const char *const tested_kinds[] = {"table", "roofline"};
 enum { N_KINDS = 2 };
 
-static const rapp_options options = {.seed = 1, .threads = 1};
+static const rapp_options options = {.seed = 1, .threads = 1, .device = "v100-16gb", .data = "public"};
 
 static void skip_without_data(void) {
     if (!access(RAPP_SAMPLE_V100 "/latency.csv", R_OK)) return;
@@ -216,6 +216,8 @@ static void saved_is_loaded_bit_by_bit(void **state) {
         assert_true(a.data_hash == b.data_hash && a.points == b.points && a.models == b.models &&
                     a.seed == b.seed);
         assert_string_equal(a.program, b.program);
+        assert_string_equal(b.device, "v100-16gb");
+        assert_string_equal(b.data, "public");
         assert_string_equal(rapp_kind_of(loaded), tested_kinds[k]);
         rapp_close(loaded);
         rapp_close(m);
@@ -407,8 +409,8 @@ typedef struct {
 } fault;
 
 static const fault faults[] = {
-    {"table", "hassim-rapp-1", "hassim-rapp-2",
-     "format: found \"hassim-rapp-2\", expected \"hassim-rapp-1\""},
+    {"table", "hassim-rapp-2", "hassim-rapp-3",
+     "format: found \"hassim-rapp-3\", expected \"hassim-rapp-2\""},
     {"table", "\"kind\":\"table\"", "\"kind\":\"oracle\"", "kind: found \"oracle\", expected one of"},
     {"table", "\"kind\":\"table\"", "\"kind\":7", "kind: found 7"},
     {"table", "\"seed\":\"1\"", "\"seed\":\"-1\"", "seed: found \"-1\""},
@@ -463,9 +465,9 @@ static void broken_files_print_no_binary(void **state) {
         "\xff\xfe\x80\x81",
         "{\"format\": \xc3\x28",
         "{\"format\": \"\x9b\x1b[2J\xed\xa0\x80\"}",
-        "{\"format\": \"hassim-rapp-1\", \"kind\": \"\\u001b[31m\xc2\x85\xc3\xa9\xf8\"}",
-        "{\"format\": \"hassim-rapp-1\", \"kind\": \"table\", \"program\": \"0\", \"seed\": \"\\u0007\xfe\"}",
-        "{\"\xc3\\u001b\": 1, \"format\": \"hassim-rapp-1\"}",
+        "{\"format\": \"hassim-rapp-2\", \"kind\": \"\\u001b[31m\xc2\x85\xc3\xa9\xf8\"}",
+        "{\"format\": \"hassim-rapp-2\", \"kind\": \"table\", \"program\": \"0\", \"seed\": \"\\u0007\xfe\"}",
+        "{\"\xc3\\u001b\": 1, \"format\": \"hassim-rapp-2\"}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         rapp_sample s;

@@ -441,10 +441,10 @@ static void the_truth_is_drawn_by_seed(void **state) {
     calib_close(k);
 }
 
-/* A table trained on one point per batch of resnet50 */
-static void write_model(const char *ms) {
+/* A table trained on one point per batch of resnet50, measured on device (NULL: not said) in data of that name */
+static void write_model_of(const char *ms, const char *device, const char *name) {
     char err[RAPP_ERR_LEN] = "", path[64], text[200];
-    const rapp_options options = {.seed = 1, .threads = 1};
+    const rapp_options options = {.seed = 1, .threads = 1, .device = device, .data = name};
     rapp_sample sample;
     rapp_data *data = NULL;
     rapp_model *m = NULL;
@@ -459,6 +459,45 @@ static void write_model(const char *ms) {
     rapp_close(m);
     rapp_data_close(data);
     rapp_sample_close(&sample);
+}
+
+static void write_model(const char *ms) {
+    write_model_of(ms, "v100-16gb", "anything");
+}
+
+/* Refused on another GPU; noted where the file does not say and its data are not called after this one. */
+static void predictors_know_their_gpu(void **state) {
+    (void)state;
+    static const struct {
+        const char *device, *data, *err, *note;
+    } cases[] = {
+        {"v100-16gb", "h100", NULL, ""},
+        {NULL, "v100", NULL, ""},
+        {NULL, "V100-16GB", NULL, ""},
+        {NULL, "v1", NULL, "does not say which GPU was measured (data \"v1\"); this one is a v100-16gb"},
+        {NULL, NULL, NULL, "(data \"\"); this one is a v100-16gb"},
+        {"h100", "v100", ": policies[0].predictor.model: found ", NULL},
+    };
+    const char *set = "policies.has.predictor={\"name\": \"table\", \"model\": \"m.json\"}";
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        opened o;
+        char err[CONFIG_ERR_LEN] = "";
+        write_model_of("10", cases[i].device, cases[i].data);
+        if (cases[i].err != NULL) {
+            open_with(&o, &set, 1, err);
+            assert_null(o.s);
+            if (strstr(err, cases[i].err) == NULL ||
+                strstr(err, "m.json of a h100 (data \"v100\"), expected a "
+                            "predictor of this cluster's GPU, v100-16gb") == NULL)
+                fail_msg("%s", err);
+        } else {
+            engine_setup e = open_valid(&o, set);
+            const char *note = e.predictor->note;
+            if (cases[i].note[0] ? strstr(note, cases[i].note) == NULL : note[0] != '\0')
+                fail_msg("case %zu: %s", i, note);
+        }
+        close_all(&o);
+    }
 }
 
 static void policies_ask_trained_predictors(void **state) {
@@ -541,6 +580,7 @@ int main(void) {
         cmocka_unit_test(shipped_slices_are_derived),
         cmocka_unit_test(the_truth_is_drawn_by_seed),
         cmocka_unit_test(policies_ask_trained_predictors),
+        cmocka_unit_test(predictors_know_their_gpu),
         cmocka_unit_test(hashes_tell_what_changed),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -170,6 +170,18 @@ static void refused_actions(void **state) {
     warnings_free(&m.list);
 }
 
+static void unnamed_gpus(void **state) {
+    (void)state;
+    made m;
+    make(&m);
+    predictor p = {.name = "best"};
+    m.setup.predictor = &p;
+    quiet(&m);
+    snprintf(p.note, sizeof p.note, "whose is it");
+    warns(&m, WARNING_UNNAMED_GPU, 1, "whose is it");
+    warnings_free(&m.list);
+}
+
 static void lost_requests(void **state) {
     made m;
     (void)state;
@@ -452,6 +464,7 @@ int main(void) {
         cmocka_unit_test(growing_queues_without_timelines),
         cmocka_unit_test(refused_actions),
         cmocka_unit_test(lost_requests),
+        cmocka_unit_test(unnamed_gpus),
         cmocka_unit_test(pods_beyond_the_calibration),
         cmocka_unit_test(pods_on_another_device),
         cmocka_unit_test(names_are_parsed),
