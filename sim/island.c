@@ -839,6 +839,7 @@ void island_resize(island *s, const pol_pod *to, int64_t now) {
 
 void island_route(island *s, const pol_action *a, int64_t now) {
     route_changes(s);
+    if (s->balance != a->balance) s->turn = 0; /* one pod alone has moved it, whatever the rule was */
     s->balance = a->balance;
     s->pod_limit = a->pod_limit;
     s->queue_limit = a->queue_limit;

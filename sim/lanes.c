@@ -10,14 +10,14 @@
  * arrivals, a pod that becomes ready or gets another share. */
 #include "island_int.h"
 
-enum { LANE_ARRIVALS = 4096, COUNTED_AT_ONCE = 256 };
+enum { COUNTED_AT_ONCE = 256 };
 
 typedef struct { /* the arrivals that are dealt out */
     const held_request *drawn;
     uint32_t n;
-    uint32_t pod[LANE_ARRIVALS];           /* index of the pod that gets it */
-    uint32_t next[LANE_ARRIVALS];          /* that pod's next one; n: none */
-    int64_t arrival_ns[LANE_ARRIVALS + 1]; /* [n]: NEVER */
+    uint32_t pod[ARRIVAL_BLOCK_MAX];           /* index of the pod that gets it */
+    uint32_t next[ARRIVAL_BLOCK_MAX];          /* that pod's next one; n: none */
+    int64_t arrival_ns[ARRIVAL_BLOCK_MAX + 1]; /* [n]: NEVER */
 } deal;
 
 typedef struct { /* latencies of the window, still to be counted */
@@ -224,7 +224,6 @@ static uint32_t arrivals_before(const island *s, int64_t ns) {
     const held_request *from = &s->block[s->block_at];
     uint32_t n = s->block_n - s->block_at;
     if (event_key_ns(s->arrival) >= ns) return 0;
-    if (n > LANE_ARRIVALS) n = LANE_ARRIVALS;
     if (from[n - 1].arrival_ns < ns) return n;
     for (n = 1; from[n].arrival_ns < ns;) n++;
     return n;
@@ -242,7 +241,7 @@ static int is_routed_blindly(const island *s) {
 }
 
 int lanes_apply(const island *s) {
-    int has_way = s->n_ready ? s->queue.n == 0 : s->n_starting && s->queue_limit == 0;
+    int has_way = s->n_ready || (s->n_starting && s->queue_limit == 0); /* ready pods leave no queue */
     return s->may_have_lanes && s->next_scrape_ns != NEVER && has_way && is_routed_blindly(s);
 }
 
@@ -265,9 +264,7 @@ void lanes_run(island *s, event_key bound) {
     served.n = 0;
     for (int64_t until_ns = 0; until_ns < end_ns;) {
         uint32_t n = arrivals_before(s, end_ns), after = s->block_at + n;
-        until_ns = n == 0 || (after < s->block_n && s->block[after].arrival_ns >= end_ns)
-                       ? end_ns
-                       : s->block[after - 1].arrival_ns + 1;
+        until_ns = n == 0 || after < s->block_n ? end_ns : s->block[after - 1].arrival_ns + 1;
         deal_out(s, &d, n);
         run_lanes(s, &d, &served, until_ns);
         if (n == 0) break;

@@ -250,7 +250,7 @@ static void deal_weighted(island *s, uint32_t n, uint32_t *to) {
 }
 
 void route_deal(island *s, uint64_t ordinal, uint32_t n, uint32_t *to) {
-    if (s->balance == POL_WEIGHTED && s->n_pods > 1 && s->n_pods <= MANY_PODS) {
+    if (s->balance == POL_WEIGHTED && s->n_pods <= MANY_PODS) {
         deal_weighted(s, n, to);
         return;
     }

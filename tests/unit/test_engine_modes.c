@@ -160,24 +160,26 @@ static dist random_dist(chooser *c, double mean) {
 }
 
 /* The same arrivals of some functions for half a minute, some at the instants of ticks and scrapes: with sizes from 1 to
- * 2^32, with one size for all, without. */
-typedef struct {
-    trace_file *sized, *of_one_size, *plain;
-} request_files;
-static request_files files;
+ * 2^32, with one size for all, without; and without, all at whole ms. */
+typedef enum { SIZED, OF_ONE_SIZE, PLAIN, AT_WHOLE_MS, N_FILES } file_kind;
+static trace_file *files[N_FILES];
 enum { FILE_FNS = 6 };
 
-static trace_file *write_arrivals(sample_dir *dir, int kind) {
+static trace_file *write_arrivals(sample_dir *dir, file_kind kind) {
     char *text = malloc(1 << 20);
     assert_non_null(text);
-    size_t n = (size_t)sprintf(text, kind == 2 ? "time_s,function\n" : "time_s,function,size\n");
+    size_t n = (size_t)sprintf(text, kind >= PLAIN ? "time_s,function\n" : "time_s,function,size\n");
     chooser c = {.key = draw_key(20261125, 0, DRAW_POLICY)};
     for (int f = 0; f < FILE_FNS; f++)
         for (double at = 0; at < 30; at += draw_exp(draw_bits(c.key, c.n++)) * (f < 4 ? 0.02 : 0.5)) {
             double size = pow(2, draw_exp(draw_bits(c.key, c.n++)) * (f % 2 ? 1 : 4));
-            n += (size_t)sprintf(text + n, "%.*f,f%d", below(&c, 5) ? 6 : 0, at, f);
-            if (kind < 2) n += (size_t)sprintf(text + n, ",%.0f", kind ? 7 : fmin(size, 4294967295.0));
-            n += (size_t)sprintf(text + n, "\n");
+            n += (size_t)sprintf(text + n, "%.*f,f%d",
+                                 !below(&c, 5)         ? 0
+                                 : kind == AT_WHOLE_MS ? 3
+                                                       : 6,
+                                 at, f);
+            if (kind == SIZED) n += (size_t)sprintf(text + n, ",%.0f", fmin(size, 4294967295.0));
+            n += (size_t)sprintf(text + n, kind == OF_ONE_SIZE ? ",7\n" : "\n");
         }
     assert_true(n < 1 << 20);
     trace_file *file = sample_trace("csv", sample_write_bytes(dir, "trace.csv", text, n));
@@ -189,21 +191,19 @@ static int write_files(void **state) {
     (void)state;
     sample_dir dir;
     sample_open(&dir);
-    files = (request_files){write_arrivals(&dir, 0), write_arrivals(&dir, 1), write_arrivals(&dir, 2)};
+    for (int k = 0; k < N_FILES; k++) files[k] = write_arrivals(&dir, (file_kind)k);
     sample_close(&dir);
     return 0;
 }
 
 static int close_files(void **state) {
     (void)state;
-    trace_close(files.sized);
-    trace_close(files.of_one_size);
-    trace_close(files.plain);
+    for (int k = 0; k < N_FILES; k++) trace_close(files[k]);
     return 0;
 }
 
 static void from_file(chooser *c, trace_spec *t) {
-    t->file = files.sized;
+    t->file = files[SIZED];
     t->index = below(c, FILE_FNS);
     t->scale = below(c, 2) ? 1 : 2 * unit(c);
     t->offset_s = below(c, 3);
@@ -227,6 +227,21 @@ static void randomise_fn(chooser *c, engine_fn *f, engine_fit *fit) {
     if (!below(c, 3)) from_file(c, &f->trace);
 }
 
+/* All that takes time takes whole ms, so that whatever can meet at one instant does. */
+static void put_on_grid(chooser *c, engine_fn *f, engine_fit *fit) {
+    dist_free(&f->overhead_ms);
+    dist_free(&f->noise);
+    dist_free(&f->cold_start);
+    fit->cold_start_ms = floor(fit->cold_start_ms);
+    f->overhead_ms = dist_constant(below(c, 2) * below(c, 20));
+    f->noise = f->cold_start = dist_constant(1);
+    f->slo_ns = (20 + 10 * below(c, 10)) * MS_NS;
+    if (f->trace.file) f->trace.file = files[AT_WHOLE_MS];
+    f->trace.shape = TRACE_SHAPE_EVEN;
+    f->trace.mean_rps = 1000 / (1 + 20 * unit(c));
+    if (below(c, 2)) f->trace.mean_rps = (const double[]){2, 20, 50, 125, 200}[below(c, 5)];
+}
+
 static double params[4];
 static client_spec clients[FIXTURE_FNS_MAX];
 static client_stage stages[FIXTURE_FNS_MAX][3];
@@ -243,13 +258,20 @@ static void random_client(chooser *c, engine_fn *f, size_t i) {
     f->client_start_ns = below(c, 3) * SECOND_NS;
 }
 
+static calib *random_device(chooser *c, int is_on_grid) {
+    double launch_ms = 2 + 10 * unit(c), gpu_ms = 1 + 20 * unit(c), per_batch_ms = 4 * unit(c),
+           work_ms = below(c, 2) * 3 * unit(c);
+    return is_on_grid ? fixture_device(floor(gpu_ms), floor(per_batch_ms), 0, floor(launch_ms))
+                      : fixture_device(gpu_ms, per_batch_ms, work_ms, launch_ms);
+}
+
 static void randomise(fixture *f, uint64_t config) {
     chooser c = {.key = draw_key(20261122, (uint32_t)config, DRAW_POLICY)};
     /* some with many functions: so that threads have something to share */
     size_t n_fns = 1 + below(&c, below(&c, 8) ? 5 : 40), n_gpus = 1 + below(&c, below(&c, 8) ? 4 : 20);
-    double launch_ms = 2 + 10 * unit(&c), gpu_ms = 1 + 20 * unit(&c), work_ms = below(&c, 2) * 3 * unit(&c);
-    fixture_open(f, fixture_device(gpu_ms, 4 * unit(&c), work_ms, launch_ms), n_gpus, n_fns,
-                 5 + below(&c, 25));
+    int is_on_grid = below(&c, 3) == 0;
+    fixture_open(f, random_device(&c, is_on_grid), n_gpus, n_fns, 5 + below(&c, 25));
+    if (is_on_grid) f->setup.bin_ns = (int64_t)(1 + below(&c, 8)) * 250 * MS_NS;
     f->setup.seed = config;
     f->setup.rows_per_gpu = 1 + below(&c, 3);
     f->setup.runtime = below(&c, 3) ? ENGINE_METERED : ENGINE_TOKEN;
@@ -268,6 +290,7 @@ static void randomise(fixture *f, uint64_t config) {
     f->setup.policy = &chaos_policy;
     for (size_t i = 0; i < n_fns; i++) {
         randomise_fn(&c, &f->fns[i], &f->fits[i]);
+        if (is_on_grid) put_on_grid(&c, &f->fns[i], &f->fits[i]);
         if (!below(&c, 6)) random_client(&c, &f->fns[i], i);
     }
     params[0] = 0.2 + 0.8 * unit(&c);
@@ -331,12 +354,12 @@ static void equal_sizes_change_nothing(void **state) {
     for (uint64_t config = 0; config < 200; config++) {
         fixture f;
         randomise(&f, config);
-        uint64_t plain = hash_on(&f, files.plain, TRACE_WORK_BY_SIZE, &served);
-        uint64_t one_size = hash_on(&f, files.of_one_size, TRACE_WORK_BY_SIZE, &served);
-        uint64_t ignored = hash_on(&f, files.sized, TRACE_WORK_EQUAL, &served);
+        uint64_t plain = hash_on(&f, files[PLAIN], TRACE_WORK_BY_SIZE, &served);
+        uint64_t one_size = hash_on(&f, files[OF_ONE_SIZE], TRACE_WORK_BY_SIZE, &served);
+        uint64_t ignored = hash_on(&f, files[SIZED], TRACE_WORK_EQUAL, &served);
         if (one_size != plain || ignored != plain)
             fail_msg("config %llu differs", (unsigned long long)config);
-        n_differ += hash_on(&f, files.sized, TRACE_WORK_BY_SIZE, &served) != plain;
+        n_differ += hash_on(&f, files[SIZED], TRACE_WORK_BY_SIZE, &served) != plain;
         fixture_close(&f);
     }
     assert_true(n_differ > 80);
