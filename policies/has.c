@@ -643,9 +643,7 @@ static int make_room(pol_ctx *ctx, size_t n) {
 
 /* 0: out of memory; nothing is decided then. */
 static int gather(job *j, const pol_pod *pods, size_t n) {
-    if (!make_room(j->ctx, n + STARTS_PER_DECISION + j->ctx->min_pods) ||
-        !used_gpus_begin(&j->ctx->used, j->view))
-        return 0;
+    if (!make_room(j->ctx, n + STARTS_PER_DECISION + j->ctx->min_pods)) return 0;
     for (size_t i = 0; i < n; i++) {
         const pol_pod *p = &pods[i];
         if (p->draining) continue;
@@ -1295,6 +1293,7 @@ static void act_on(pol_ctx *ctx, uint32_t fn, const pol_view *view, const pol_po
 }
 
 static void has_act(pol_ctx *ctx, uint32_t fn, const pol_view *view) {
+    if (!used_gpus_begin(&ctx->used, view)) return; /* out of memory */
     if (fn != POL_ALL) {
         act_on(ctx, fn, view, view->pods, view->n_pods);
         return;

@@ -16,7 +16,6 @@ typedef struct {
     char *err;
 } source;
 
-/* A file's name may hold anything; a message is one line */
 /* "NAME:LINE:COLUMN: found ..., expected ..."; columns count characters, not bytes */
 static int fail_at(const source *s, size_t at, const char *found, const char *expected) {
     size_t line = 1, column = 1;
