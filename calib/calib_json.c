@@ -270,7 +270,7 @@ static int is_printable(const char *text) {
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
         int more = *c >= 0xf0 ? 3 : *c >= 0xe0 ? 2 : *c >= 0x80 ? 1 : 0;
         uint32_t code = more ? *c & (0x3fu >> more) : *c;
-        if (*c > 0xf4 || *c == 0x7f) return 0;
+        if (*c > 0xf4 || (*c >= 0x7f && *c < 0xc2)) return 0;
         for (int i = 0; i < more; i++) {
             if ((*++c & 0xc0) != 0x80) return 0;
             code = code << 6 | (*c & 0x3f);

@@ -595,6 +595,7 @@ json ': found the unknown key "?[2J' '{"\\u001b[2J\\u009b2K": 1}'
 prices '' "{\"prices\": [{\"provider\": \"$byte\"}]}"
 prices '' '{"prices": [{"provider": "\\u001b[2J\\u009b2K"}]}'
 calib '' "s/\"description\":\t\"/&$(printf "$byte")/"
+calib ': device.description: found "' "s/\"description\":\t\"/&$(printf '\233\277')/"
 calib '' 's/"description":\t"/&\\u001b[2J\\u009b/'
 calib '' "s/\"resnet50\"/\"$(printf "$byte")\"/"
 facts '' "s/\"description\": \"/&$(printf "$byte")/"

@@ -140,7 +140,7 @@ static size_t wide_length(const unsigned char *at, size_t left) {
     static const uint32_t least[] = {0, 0xa0, 0x800, 0x10000};
     size_t more = at[0] >= 0xf0 ? 3 : at[0] >= 0xe0 ? 2 : 1;
     uint32_t code = at[0] & (0x3fu >> more);
-    if (at[0] > 0xf4 || left <= more) return 0;
+    if (at[0] < 0xc2 || at[0] > 0xf4 || left <= more) return 0;
     for (size_t i = 1; i <= more; i++) {
         if ((at[i] & 0xc0) != 0x80) return 0;
         code = code << 6 | (at[i] & 0x3f);

@@ -176,15 +176,15 @@ typedef struct {
     int64_t current[MANY]; /* the definition's weights, by id */
 } crowd;
 
-static int takes_turns(const pod *p) {
-    return p->is_ready && !p->is_draining;
+static int takes_turns(const crowd *c, const pod *p) {
+    return p->is_ready && (c->s.pod_limit == 0 || p->held < c->s.pod_limit);
 }
 
 static int by_definition(crowd *c) {
     int best = NONE;
     int64_t total = 0;
     for (int i = 0; i < MANY; i++) {
-        if (!takes_turns(&c->pods[i])) continue;
+        if (!takes_turns(c, &c->pods[i])) continue;
         c->current[i] += c->pods[i].weight;
         total += c->pods[i].weight;
         if (best == NONE || c->current[i] > c->current[best]) best = i;
@@ -199,15 +199,19 @@ static void many_weighted_pods_follow_the_definition(void **state) {
     crowd c = {.s = {.balance = POL_WEIGHTED, .n_pods = MANY, .n_ready = MANY}};
     uint64_t key = draw_key(11, 0, DRAW_POLICY), n = 0;
     for (uint32_t i = 0; i < MANY; i++) {
-        c.pods[i] = (pod){.id = i, .is_ready = 1, .workers = 4, .weight = weights[i % 5]};
+        c.pods[i] = (pod){.id = i, .is_ready = 1, .workers = 4, .weight = weights[i % 5], .held = i % 4};
         c.list[i] = &c.pods[i];
     }
     c.s.pods = c.list;
     for (uint64_t k = 0; k < 20000; k++) {
-        if (draw_bits(key, n++) % 50 == 0) { /* one gets another weight, stops or comes back */
+        if (draw_bits(key, n++) % 50 ==
+            0) { /* one gets another weight, stops or comes back; or there is a limit */
             pod *p = &c.pods[draw_bits(key, n++) % MANY];
+            uint64_t what = draw_bits(key, n++) % 5;
             route_changes(&c.s);
-            if (draw_bits(key, n++) % 2)
+            if (what == 0)
+                c.s.pod_limit = c.s.pod_limit ? 0 : 2;
+            else if (what < 3)
                 p->weight = weights[draw_bits(key, n++) % 5];
             else {
                 p->is_ready = !p->is_ready;
@@ -217,6 +221,8 @@ static void many_weighted_pods_follow_the_definition(void **state) {
         pod *found = route_pick(&c.s, k);
         assert_int_equal(found ? (int)found->id : NONE, by_definition(&c));
     }
+    c.s.pod_limit = 0;
+    assert_non_null(route_pick(&c.s, 0));
     assert_true(c.s.weights.is_current);
     free(c.s.weights.turns);
     free(c.s.weights.classes);

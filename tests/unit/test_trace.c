@@ -191,6 +191,7 @@ static void names_are_printable_utf8(void **state) {
         {"\xe6\x97\xa5\xe6\x9c\xac-\xf0\x9f\x9a\x80-\xf4\x8f\xbf\xbf", -1},
         {"\xc2\xa0", -1},
         {"a\xc2\x9f", 1},         /* U+009F */
+        {"a\x9b\xbf", 1},         /* what only continues */
         {"a\xc1\xbf", 1},         /* longer than needed */
         {"ab\xe0\x9f\xbf", 2},    /* the same */
         {"a\xf0\x8f\xbf\xbf", 1}, /* the same */
