@@ -484,6 +484,7 @@ int best_prior_surface(const best_prior *p, const rapp_prior *prior, best_surfac
     memcpy(out->cv, p->cv, sizeof out->cv);
     if (predict_all(out->ln_ms, p, prior)) return -1;
     best_surface_make_monotone(out);
+    best_surface_round(out); /* finite, whatever a file made it of */
     return 0;
 }
 

@@ -259,6 +259,7 @@ static void surfaces_fit_a_file(void **state) {
     (void)state;
     static best_surface s;
     for (int p = 0; p < BEST_LATTICE; p++) s.ln_ms[p] = p % 2 ? 1e3 : -1e3;
+    s.ln_ms[7] = NAN;
     for (int q = 0; q < BEST_QUOTAS; q++) s.cv[q] = q % 2 ? INFINITY : 3e6;
     best_surface_round(&s);
     for (int p = 0; p < BEST_LATTICE; p++) assert_true(fabs(s.ln_ms[p]) <= BEST_LN_MOST);
