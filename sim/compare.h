@@ -9,7 +9,8 @@
  * Where the truth is drawn from the calibration's uncertainty (config "model_error"), each seed is another GPU that
  * the calibration may be of, and only one is real: the intervals are then those of one more draw, which do not shrink
  * as seeds are added. A ratio whose interval covers 1 is marked "~", and so is the ratio of the same policies as
- * calibrated, if the database has both: it is within the model's error.
+ * calibrated, if the database has both: it is within the model's error. Drawn are the times of batches alone
+ * (setup.h), not overheads, cold starts or what validation found: the model's error is at least that.
  *
  * JSON: {"experiment", "question", "baseline", "policies": [{"label", "name", "mode", "billing", "grid",
  * "model_error", "runs", METRIC: {"mean", "lo", "hi", "n"}...}], "ratios": [{"label", "baseline", "grid", "metric", "ratio":

@@ -11,6 +11,12 @@
 
 _Static_assert(VALIDATE_ERR_LEN >= CALIB_ERR_LEN, "messages of the JSON reader fit");
 
+/* The doubts, each the standard deviation of a logarithm, were set by hand, with HAS-GPU's image runs in view, and are
+ * the same for all systems:
+ * - accept, prepare, respond (0.7, 1, 1): the notes give what they and the wait are together, not what each is
+ * - wait (0.2): a timer of the kernel and a network; the shares of chance (0.5, 0.7): a factor of two
+ * - launch_ms (0.5): calibrated on another host; launch_weight, early_share, keep_alive (1): nobody has measured them
+ * - cpus (one interpreter lock), wake_ms, round_trip_ms: known, or too small to be told from the rest */
 const validate_param_info validate_param_infos[VALIDATE_N_PARAMS] = {
     [VALIDATE_BATCH_MAX] = {"batch_max", "requests in a batch, at most", 1, 32, 1, VALIDATE_KNOWN},
     [VALIDATE_WORKERS] = {"workers", "requests between prepare and respond at once", 1, 1000, 1,
