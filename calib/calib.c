@@ -361,6 +361,10 @@ double calib_gpu_ms(const calib_model *m, uint32_t batch, uint32_t sm_pct) {
     return calib_gpu_params_ms(&m->gpu, m->launch_ms[100], batch, sm_pct);
 }
 
+double calib_gpu_work_ms(const calib_model *m, uint32_t batch, uint32_t sm_pct) {
+    return calib_gpu_params_ms(&m->gpu, 0, batch, sm_pct);
+}
+
 double calib_latency_ms(const calib_model *m, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
     double gpu = calib_gpu_ms(m, batch, sm_pct), launch = calib_launch_ms(m, quota_pct);
     return gpu > launch ? gpu : launch;

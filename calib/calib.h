@@ -76,6 +76,9 @@ const calib_facts *calib_facts_of(const calib_model *m);
 /* G: GPU-bound time of one batch, 1 <= batch <= CALIB_BATCH_MAX, 1 <= sm_pct <= 100. Falls (weakly) with SM,
  * rises (weakly) with batch. */
 double calib_gpu_ms(const calib_model *m, uint32_t batch, uint32_t sm_pct);
+/* The GPU's own part of it, for who times the launching of kernels himself: G is at least f(100), the time in which the
+ * calibration's host launches them, and another host need not take so long. */
+double calib_gpu_work_ms(const calib_model *m, uint32_t batch, uint32_t sm_pct);
 /* f: launch-bound time of one batch under the token window, 1 <= quota_pct <= 100. Falls (weakly) with quota.
  */
 double calib_launch_ms(const calib_model *m, uint32_t quota_pct);

@@ -23,8 +23,10 @@ enum {
     KEY_CV,
     KEY_FIT,
     KEY_STEPS,
+    KEY_PROGRESS,
+    STEPS_DEFAULT = 2600,
     STEPS_MAX = 1000000,
-    FIT_SEEDS = 2,
+    FIT_SEEDS = 1,
     SEEDS_MAX = 100,
     THREADS_MAX = 256
 };
@@ -35,7 +37,7 @@ typedef struct {
     size_t n_only;
     validate_mode mode;
     unsigned seeds, threads, formats, steps;
-    int json, cv, help;
+    int json, cv, help, progress; /* progress: of --cv, on stderr */
 } validate_args;
 
 typedef struct {
@@ -66,7 +68,9 @@ static const struct argp_option options[] = {
      0},
     {"fit", KEY_FIT, "FILE", 0,
      "fit the numbers to all runs given, from those of --params on, and write them to FILE", 0},
-    {"steps", KEY_STEPS, "N", 0, "of each fit of --cv or --fit (default: 400)", 0},
+    {"steps", KEY_STEPS, "N", 0, "of each fit of --cv or --fit (default: 2600)", 0},
+    {"progress", KEY_PROGRESS, "WHEN", 0,
+     "say on stderr how far --cv has come: auto (on a terminal; the default), always, never", 0},
     {"threads", KEY_THREADS, "N", 0, "simulations at a time (default: as many as there are cores)", 0},
     {"help", 'h', NULL, 0, "print this help", -1},
     {"usage", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, -1},
@@ -93,6 +97,12 @@ static error_t parse_mode(struct argp_state *state, const char *text, validate_m
 static error_t parse_formats(struct argp_state *state, const char *text, unsigned *out) {
     *out = figures_formats_of(text);
     return *out ? 0 : cli_refuse(state, "--format: found '%s', expected some of svg,png,pdf", text);
+}
+
+static error_t parse_progress(struct argp_state *state, const char *text, int *out) {
+    *out = strcmp(text, "always") == 0 || (strcmp(text, "auto") == 0 && isatty(STDERR_FILENO));
+    if (*out || strcmp(text, "auto") == 0 || strcmp(text, "never") == 0) return 0;
+    return cli_refuse(state, "--progress: found '%s', expected auto, always or never", text);
 }
 
 static error_t parse_argument(struct argp_state *state, const char *text, validate_args *a) {
@@ -133,6 +143,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case KEY_STEPS:
         return parse_count(state, "--steps", arg, STEPS_MAX, &a->steps);
+    case KEY_PROGRESS:
+        return parse_progress(state, arg, &a->progress);
     case KEY_FIGURES:
         a->figures = arg;
         return 0;
@@ -202,6 +214,10 @@ static int make_folder(const char *dir, char err[VALIDATE_ERR_LEN]) {
     return -1;
 }
 
+static void print_line(void *arg, const char *line) {
+    fprintf((FILE *)arg, "%s\n", line);
+}
+
 static int report(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) {
     const validate_plan plan = {.mode = a->mode,
                                 .cross_validated = a->cv,
@@ -212,7 +228,11 @@ static int report(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) 
                                 .simulate = simulate,
                                 .why = why,
                                 .arg = s};
-    const validate_fit_options fit = {.steps = a->steps, .seeds = FIT_SEEDS, .threads = a->threads};
+    const validate_fit_options fit = {.steps = a->steps,
+                                      .seeds = FIT_SEEDS,
+                                      .threads = a->threads,
+                                      .progress = a->progress ? print_line : NULL,
+                                      .progress_arg = stderr};
     validate_report *r;
     if (a->cv && validate_cv_make(&s->cv, s->data, s->start, s->device, a->only, a->n_only, &fit, err))
         return CLI_FAILED;
@@ -222,10 +242,6 @@ static int report(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) 
     rc = print(r, a);
     validate_report_free(r);
     return rc;
-}
-
-static void print_line(void *arg, const char *line) {
-    fprintf((FILE *)arg, "%s\n", line);
 }
 
 static int fit(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) {
@@ -296,8 +312,11 @@ int cli_validate(int argc, char **argv) {
         NULL,
         NULL,
         NULL};
-    validate_args args = {
-        .seeds = 10, .steps = 400, .threads = default_threads(), .formats = FIGURES_SVG | FIGURES_PNG};
+    validate_args args = {.seeds = 10,
+                          .steps = STEPS_DEFAULT,
+                          .threads = default_threads(),
+                          .formats = FIGURES_SVG | FIGURES_PNG,
+                          .progress = isatty(STDERR_FILENO)};
     int code = CLI_USAGE;
     args.only = calloc((size_t)argc + 1, sizeof *args.only);
     if (!args.only)

@@ -37,6 +37,7 @@ pod *pod_open(const engine_fn *fn, const calib_model *model, const pol_pod *p) {
                  .quota_next_pct = p->quota_pct,
                  .weight = p->weight,
                  .batch_max = p->batch_max,
+                 .times_launches = fn->process != NULL,
                  .workers = fn->workers,
                  .ring = (held_request *)(out + 1),
                  .ring_mask = (uint32_t)room - 1,
@@ -65,7 +66,8 @@ void pod_set_share(pod *p, const calib_model *model) {
     p->quota_pct = p->quota_next_pct;
     p->launch_ns = 1e6 * calib_launch_ms(model, p->quota_pct);
     p->gpu_ns[0] = 0;
-    for (uint32_t b = 1; b <= p->batch_max; b++) p->gpu_ns[b] = 1e6 * calib_gpu_ms(model, b, p->sm_pct);
+    for (uint32_t b = 1; b <= p->batch_max; b++)
+        p->gpu_ns[b] = 1e6 * (p->times_launches ? calib_gpu_work_ms : calib_gpu_ms)(model, b, p->sm_pct);
 }
 
 void pod_schedule_rare(pod *p) {

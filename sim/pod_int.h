@@ -124,7 +124,8 @@ typedef struct pod { /* what a request touches comes first */
 
     int64_t ready_ns, quota_ns;
     uint32_t id, gpu, row, sm_pct, quota_next_pct, sm_next_pct;
-    double launch_ns; /* f at quota_pct */
+    int times_launches; /* its process does: G without the launching that f(100) stands for */
+    double launch_ns;   /* f at quota_pct */
     event_key own_next;
 } pod;
 

@@ -9,7 +9,8 @@
  * - accept, prepare and respond are work on the processor; `wait` is not (network, the client's own pauses). A
  *   request takes a worker at prepare and keeps it until it is out.
  * - A batch is launched kernel by kernel: launch_ms of work on the processor. The GPU runs what has been launched,
- *   G(batch, SM) in all, evenly spread over the launches: it is never ahead of them. The batch is over when both are.
+ *   calib_gpu_work_ms in all (G without its floor, the time in which the calibration's host launches), evenly spread
+ *   over the launches: it is never ahead of them. The batch is over when both are.
  * - What is on the processor at once shares it: `cpus` in all, at most 1 for each, equally but for the launcher, whose
  *   share has the weight launch_weight. (One interpreter lock: cpus = 1. A launcher gives the lock up at every kernel
  *   and must win it back from a thread that keeps it: weight < 1. It is why a pod that overlaps requests takes longer

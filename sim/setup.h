@@ -7,9 +7,9 @@
  *   SLO      = slo_multiplier x base; base = mean latency of batch 1 on a whole, idle slo_device, plus the
  *              function's mean request overhead there
  *   truth    = the calibration; with model_error, for each seed another one drawn from its uncertainty
- *              (calib_perturb), the same for all policies of that seed. Drawn are the times of batches alone: of
- *              overheads, noise, cold starts and slowdowns nobody knows the uncertainty. SLOs stay as the calibration has them, and so
- *              does what the predictor `table` says
+ *              (calib_perturb), the same for all policies of that seed. Drawn are the times of batches alone: how
+ *              uncertain overheads, noise, cold starts and slowdowns are, nobody has measured. SLOs stay as the
+ *              calibration has them, and so does what the predictor `table` says
  *   noise    = lognormal, mean 1, from the calibration; overhead: lognormal; cold start: its mean per device,
  *              times a lognormal factor of mean 1. Overhead, noise and factor are those of the first kind of
  *              GPU that the model can run on.

@@ -1,6 +1,7 @@
 /* validate_cv.c - a fit for each run left out. */
 #include "validate_cv.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,9 @@ typedef struct {
     const validate_params *start;
     const calib *device;
     validate_fit_options options; /* of one fold */
+    const validate_fit_options *asked;
+    pthread_mutex_t lock; /* of progress: */
+    size_t n_done;
 } job;
 
 static int is_of_use(const job *j, const validate_run *left_out, const validate_run *r) {
@@ -38,6 +42,16 @@ static size_t choose(const job *j, const validate_run *left_out, unsigned char *
         n += use[i];
     }
     return n;
+}
+
+static void tell(job *j, const fold *f) {
+    char line[256];
+    if (!j->asked->progress) return;
+    pthread_mutex_lock(&j->lock);
+    snprintf(line, sizeof line, "%zu of %zu: %s without %.100s", ++j->n_done, j->cv->n,
+             f->params ? "fitted" : "nothing to fit", f->run->name);
+    j->asked->progress(j->asked->progress_arg, line);
+    pthread_mutex_unlock(&j->lock);
 }
 
 static void fit_one(void *arg, size_t i) {
@@ -55,6 +69,7 @@ static void fit_one(void *arg, size_t i) {
     }
     validate_params_close(p);
     free(use);
+    tell(j, f);
 }
 
 static int open_folds(validate_cv *cv, const validate_data *data, const char *const *only, size_t n_only) {
@@ -89,7 +104,13 @@ int validate_cv_make(validate_cv **out, const validate_data *data, const validat
                      const validate_fit_options *options, char err[VALIDATE_ERR_LEN]) {
     *out = NULL;
     validate_cv *cv = calloc(1, sizeof *cv);
-    job j = {.cv = cv, .data = data, .start = start, .device = device, .options = *options};
+    job j = {.cv = cv,
+             .data = data,
+             .start = start,
+             .device = device,
+             .options = *options,
+             .asked = options,
+             .lock = PTHREAD_MUTEX_INITIALIZER};
     j.options.threads = 1; /* the folds are what is shared out */
     j.options.progress = NULL;
     snprintf(err, VALIDATE_ERR_LEN, "out of memory");

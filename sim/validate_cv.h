@@ -13,7 +13,7 @@
 typedef struct validate_cv validate_cv;
 
 /* only: names of the runs to leave out in turn, as in a validate_plan; n_only 0: all. options->threads folds at a time;
- * progress is not called. */
+ * progress is called with a line as each is done. */
 int validate_cv_make(validate_cv **out, const validate_data *data, const validate_params *start,
                      const calib *device, const char *const *only, size_t n_only,
                      const validate_fit_options *options, char err[VALIDATE_ERR_LEN]);

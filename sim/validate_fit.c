@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cma.h"
 #include "draw.h"
 #include "thread_pool_int.h"
 #include "validate_report_int.h"
@@ -12,116 +13,167 @@
 
 /* ---- how far a simulation is from the recording ---- */
 
-enum { N_QUANTILES = 20 };
+/* A condition: what the load and the allocation were when a request started. */
+typedef struct {
+    uint64_t condition;
+    double ms;
+} sample;
 
 typedef struct {
-    double quantile_ms[N_QUANTILES];
-    double mean_ms, violation, span_s;
+    sample *samples; /* of successful requests, by condition, then by latency */
+    size_t n;
+    validate_values values;
 } summary;
 
-static int summarise(summary *out, const validate_trace *t) {
-    double *ms = malloc((t->n_requests + 1) * sizeof *ms), end_s = 0, sum = 0;
-    size_t n = 0, late = 0;
-    if (!ms) return -1;
-    for (size_t i = 0; i < t->n_requests; i++) {
-        const validate_request *r = &t->requests[i];
-        if (r->start_s + r->latency_ms / 1000 > end_s) end_s = r->start_s + r->latency_ms / 1000;
-        late += r->status != 200 || r->latency_ms > 250;
-        if (r->status != 200) continue;
-        ms[n++] = r->latency_ms;
-        sum += r->latency_ms;
+static int by_condition(const void *a, const void *b) {
+    const sample *x = a, *y = b;
+    if (x->condition != y->condition) return x->condition < y->condition ? -1 : 1;
+    return (x->ms > y->ms) - (x->ms < y->ms);
+}
+
+/* The rate at which the client sent request i of the trace: 5 x rate requests in each stage, those lost spread evenly. */
+static uint32_t rate_at(const validate_run *run, const validate_trace *t, size_t i) {
+    double all = (double)(t->n_requests + t->lost), before = 0;
+    double place = ((double)i + 0.5) * all / (double)t->n_requests;
+    for (size_t k = 0; k + 1 < run->n_stages; k++)
+        if (place < (before += 5.0 * run->rate_rps[k])) return run->rate_rps[k];
+    return run->n_stages ? run->rate_rps[run->n_stages - 1] : 0;
+}
+
+static uint64_t condition_of(const validate_run *run, const validate_trace *t, size_t i) {
+    validate_share s = validate_int_share_at(&run->real, t->requests[i].start_s);
+    return (uint64_t)rate_at(run, t, i) << 48 | (uint64_t)(s.pods & 0xffff) << 32 |
+           (uint64_t)(s.sm_pct & 0xffff) << 16 | (s.quota_pct & 0xffff);
+}
+
+static int summarise(summary *out, const validate_run *run, const validate_trace *t) {
+    *out = (summary){.samples = malloc((t->n_requests + 1) * sizeof *out->samples)};
+    if (!out->samples || validate_measure(&out->values, t)) {
+        free(out->samples);
+        return -1;
     }
-    qsort(ms, n, sizeof *ms, validate_int_by_value);
-    for (int k = 0; k < N_QUANTILES; k++) {
-        double part = k + 1 < N_QUANTILES ? 0.05 * (k + 1) : 0.99;
-        out->quantile_ms[k] = n ? ms[(size_t)(part * (double)n)] : 1e9;
-    }
-    out->mean_ms = n ? sum / (double)n : 1e9;
-    out->violation = (double)(late + t->lost) / (double)(t->n_requests + t->lost + !t->n_requests);
-    out->span_s = end_s > 0 ? end_s : 1e-3;
-    free(ms);
+    for (size_t i = 0; i < t->n_requests; i++)
+        if (t->requests[i].status == 200)
+            out->samples[out->n++] = (sample){condition_of(run, t, i), t->requests[i].latency_ms};
+    qsort(out->samples, out->n, sizeof *out->samples, by_condition);
     return 0;
 }
 
-/* Less than a microsecond is as good as nothing, which has no logarithm. */
+/* Less than a microsecond is as good as nothing, which has no logarithm; what no request has is far from anything. */
 static double log_error(double simulated, double recorded) {
-    static const double LEAST = 1e-3; /* ms; of spans, s */
+    static const double LEAST = 1e-3, FAR = 20; /* ms; of spans, s */
+    if (isnan(simulated) || isnan(recorded)) return isnan(simulated) && isnan(recorded) ? 0 : FAR;
     return fabs(log(fmax(simulated, LEAST) / fmax(recorded, LEAST)));
 }
 
-static double distance(const summary *a, const summary *b) {
+static size_t end_of_condition(const summary *s, size_t from) {
+    size_t i = from;
+    while (i < s->n && s->samples[i].condition == s->samples[from].condition) i++;
+    return i;
+}
+
+/* Of the 10, 20, ... 90 % quantiles */
+static double distance_of_condition(const sample *a, size_t n_a, const sample *b, size_t n_b) {
     double sum = 0;
-    for (int k = 0; k < N_QUANTILES; k++) sum += log_error(a->quantile_ms[k], b->quantile_ms[k]);
-    double median = log_error(a->quantile_ms[9], b->quantile_ms[9]),
-           tail = log_error(a->quantile_ms[18], b->quantile_ms[18]);
-    return sum / N_QUANTILES + median / 2 + tail / 2 + log_error(a->mean_ms, b->mean_ms) +
-           5 * fabs(a->violation - b->violation) + 5 * log_error(a->span_s, b->span_s);
+    for (int k = 1; k < 10; k++)
+        sum += log_error(a[(size_t)(0.1 * k * (double)n_a)].ms, b[(size_t)(0.1 * k * (double)n_b)].ms);
+    return sum / 9;
+}
+
+/* The mean over the conditions that both have seen often enough, each with its requests, but a hundred tell as much as more. */
+static double distance_of_conditions(const summary *a, const summary *b) {
+    enum { FEW = 20, MANY = 100 };
+    double sum = 0, weights = 0;
+    for (size_t i = 0, k = 0; i < a->n && k < b->n;) {
+        uint64_t of_a = a->samples[i].condition, of_b = b->samples[k].condition;
+        size_t end_a = end_of_condition(a, i), end_b = end_of_condition(b, k);
+        if (of_a == of_b && end_a - i >= FEW && end_b - k >= FEW) {
+            double weight = fmin((double)(end_b - k), MANY);
+            sum += weight * distance_of_condition(a->samples + i, end_a - i, b->samples + k, end_b - k);
+            weights += weight;
+        }
+        if (of_a <= of_b) i = end_a;
+        if (of_b <= of_a) k = end_b;
+    }
+    return weights > 0 ? sum / weights : 0;
+}
+
+static double distance(const summary *a, const summary *b) {
+    static const struct {
+        validate_metric metric;
+        double weight;
+    } of_all[] = {{VALIDATE_MEAN, 1}, {VALIDATE_P50, 0.5}, {VALIDATE_P95, 0.5}, {VALIDATE_SPAN, 5}};
+    double sum = 4 * distance_of_conditions(a, b);
+    for (size_t i = 0; i < sizeof of_all / sizeof *of_all; i++) {
+        validate_metric m = of_all[i].metric;
+        sum += of_all[i].weight * log_error(a->values.of[m], b->values.of[m]);
+    }
+    return sum + 0.05 * fabs(a->values.of[VALIDATE_VIOLATION_250] - b->values.of[VALIDATE_VIOLATION_250]);
 }
 
 static validate_mode mode_of(const validate_run *r) {
     return r->has_usage ? VALIDATE_REPLAY : VALIDATE_POLICY;
 }
 
-double validate_distance(const validate_run *run, const calib *device, const validate_params *p,
-                         unsigned seeds) {
+static double distance_to(const summary *real, const validate_run *run, const calib *device,
+                          const validate_params *p, unsigned seeds) {
     char err[VALIDATE_ERR_LEN];
-    summary real, simulated;
     double sum = 0;
-    if (summarise(&real, &run->real)) return -1;
     for (unsigned k = 0; k < seeds; k++) {
-        validate_trace t;
-        if (validate_simulate_on(&t, run, device, p, mode_of(run), 1 + k, err)) return -1;
-        int rc = summarise(&simulated, &t);
+        validate_trace t = {0};
+        summary simulated = {0};
+        int rc = validate_simulate_on(&t, run, device, p, mode_of(run), 1 + k, err) ||
+                 summarise(&simulated, run, &t);
         validate_trace_free(&t);
         if (rc) return -1;
-        sum += distance(&simulated, &real);
+        sum += distance(&simulated, real);
+        free(simulated.samples);
     }
     return sum / seeds;
 }
 
+double validate_distance(const validate_run *run, const calib *device, const validate_params *p,
+                         unsigned seeds) {
+    summary real;
+    if (summarise(&real, run, &run->real)) return -1;
+    double d = distance_to(&real, run, device, p, seeds);
+    free(real.samples);
+    return d;
+}
+
 /* ---- the search ---- */
 
+/* A number that is searched for: in all members, or in one. */
 typedef struct {
+    int param;
+    size_t first, end; /* of the members */
+    double doubt;      /* of its logarithm: standard deviation */
+} dimension;
+
+typedef struct {
+    const validate_params *given;
     validate_params *p; /* of its own */
     size_t *members;    /* entries of p of one system and kind of input */
     size_t n_members;
     const validate_run **runs;
+    summary *real; /* of each */
     size_t n_runs;
     const calib *device;
     const validate_fit_options *options;
+    dimension *dimensions;
+    size_t n_dimensions;
     double distance; /* < 0: none of its runs can be simulated */
     uint64_t key;
 } search;
 
-/* The mean over the runs; where it would exceed the bound, something above it. */
-static double total(const search *s, double bound) {
-    double sum = 0, most = bound * (double)s->n_runs;
-    for (size_t i = 0; i < s->n_runs && sum <= most; i++) {
-        double d = validate_distance(s->runs[i], s->device, s->p, s->options->seeds);
+static double total(const search *s) {
+    double sum = 0;
+    for (size_t i = 0; i < s->n_runs; i++) {
+        double d = distance_to(&s->real[i], s->runs[i], s->device, s->p, s->options->seeds);
         if (d < 0) return -1;
         sum += d / (1 + d);
     }
     return sum / (double)s->n_runs;
-}
-
-static void scale(validate_entry *e, int i, double factor) {
-    const validate_param_info *info = &validate_param_infos[i];
-    double x = e->v[i] * factor;
-    e->v[i] = x < info->min ? info->min : x > info->max ? info->max : x;
-}
-
-static double factor_of(uint64_t bits, double width) {
-    return exp(width * (2 * draw_unit(bits) - 1));
-}
-
-/* A number that is shared is one dimension of the search, one that is not is one for each member. */
-static size_t n_dimensions(const search *s) {
-    size_t n = 0;
-    for (int i = 0; i < VALIDATE_N_PARAMS; i++)
-        n += validate_param_infos[i].scope == VALIDATE_SHARED ? 1
-             : validate_param_infos[i].scope == VALIDATE_OWN  ? s->n_members
-                                                              : 0;
-    return n;
 }
 
 /* Whether a run tells of this member's own numbers; those of another would only be shaken at random. */
@@ -132,70 +184,67 @@ static int is_taught(const search *s, size_t member) {
     return 0;
 }
 
-static void scale_dimension(search *s, size_t dimension, double factor) {
+/* What is 0 is known to be absent. */
+static void add_dimension(search *s, int param, size_t first, size_t end, double doubt) {
+    if (s->p->entries[s->members[first]].v[param] > 0)
+        s->dimensions[s->n_dimensions++] = (dimension){param, first, end, doubt};
+}
+
+/* What models have of their own differs little from one to the next: what is not known of it is not known of all of
+ * them, and each its own way by a part of that. */
+static int open_dimensions(search *s) {
+    static const double OWN_PART = 0.25;
+    s->dimensions = malloc(VALIDATE_N_PARAMS * (s->n_members + 1) * sizeof *s->dimensions);
+    if (!s->dimensions) return -1;
     for (int i = 0; i < VALIDATE_N_PARAMS; i++) {
-        validate_scope scope = validate_param_infos[i].scope;
-        size_t width = scope == VALIDATE_SHARED ? 1 : scope == VALIDATE_OWN ? s->n_members : 0;
-        if (dimension >= width) {
-            dimension -= width;
-            continue;
-        }
-        for (size_t m = 0; m < s->n_members; m++)
-            if (scope == VALIDATE_SHARED || (m == dimension && is_taught(s, m)))
-                scale(&s->p->entries[s->members[m]], i, factor);
-        return;
+        const validate_param_info *info = &validate_param_infos[i];
+        if (info->scope == VALIDATE_KNOWN) continue;
+        add_dimension(s, i, 0, s->n_members, info->doubt);
+        for (size_t m = 0; info->scope == VALIDATE_OWN && s->n_members > 1 && m < s->n_members; m++)
+            if (is_taught(s, m)) add_dimension(s, i, m, m + 1, info->doubt * OWN_PART);
     }
+    return 0;
 }
 
-/* A random dimension times a random factor. */
-static void change(search *s, uint64_t bits, double width) {
-    scale_dimension(s, (bits >> 40) % n_dimensions(s), factor_of(draw_mix(bits), width));
+static void keep_within_limits(validate_entry *e) {
+    for (int i = 0; i < VALIDATE_N_PARAMS; i++)
+        e->v[i] = fmin(fmax(e->v[i], validate_param_infos[i].min), validate_param_infos[i].max);
 }
 
-static void copy_entries(validate_params *to, const validate_params *from) {
-    memcpy(to->entries, from->entries, from->n_entries * sizeof *to->entries);
-}
-
-/* From where the numbers are, with factors that shrink from e^width; draws from number `first` on. kept: scratch. */
-static double descend(search *s, validate_params *kept, uint64_t first, unsigned steps, double width) {
-    double shrink = exp(log(0.1) / steps), best = total(s, HUGE_VAL);
-    for (unsigned step = 0; best >= 0 && step < steps; step++, width *= shrink) {
-        copy_entries(kept, s->p);
-        for (unsigned k = 0; k <= step % 3; k++)
-            change(s, draw_bits(s->key, first + 3 * (uint64_t)step + k), width);
-        double d = total(s, best);
-        if (d >= 0 && d < best)
-            best = d;
-        else
-            copy_entries(s->p, kept);
+/* x: in units of what is not known of the number, so that 1 means as much in each. */
+static void set_numbers(search *s, const double *x) {
+    for (size_t m = 0; m < s->n_members; m++) s->p->entries[s->members[m]] = s->given->entries[s->members[m]];
+    for (size_t i = 0; i < s->n_dimensions; i++) {
+        const dimension *d = &s->dimensions[i];
+        for (size_t m = d->first; m < d->end; m++)
+            s->p->entries[s->members[m]].v[d->param] *= exp(d->doubt * x[i]);
     }
-    return best;
+    for (size_t m = 0; m < s->n_members; m++) keep_within_limits(&s->p->entries[s->members[m]]);
 }
 
-/* Several short descents, the first from the given numbers, the others from far around them; the best goes on. */
+/* What it costs to be where nobody would have looked: one number by one standard deviation as much as a
+ * thousandth in the mean distance, far less than runs differ by chance; many of them together tell. */
+static const double PRIOR = 0.001;
+
+static double cost(void *arg, const double *x) {
+    search *s = arg;
+    double prior = 0;
+    set_numbers(s, x);
+    for (size_t i = 0; i < s->n_dimensions; i++) prior += PRIOR * x[i] * x[i];
+    double d = total(s);
+    return d < 0 ? HUGE_VAL : d + prior;
+}
+
 static int search_from_here(search *s) {
-    enum { STARTS = 8 };
-    validate_params *given = validate_params_copy(s->p), *best = validate_params_copy(s->p);
-    validate_params *kept = validate_params_copy(s->p);
-    unsigned steps = s->options->steps / (2 * STARTS) + 1;
-    int rc = given && best && kept ? 0 : -1;
-    s->distance = -1;
-    for (uint64_t k = 0; !rc && k < STARTS; k++) {
-        uint64_t first = k << 32;
-        copy_entries(s->p, given);
-        for (size_t i = 0; k && i < n_dimensions(s); i++)
-            scale_dimension(s, i, factor_of(draw_bits(~s->key, first + i), 1));
-        double d = descend(s, kept, first, steps, 0.7);
-        if (d < 0 || (s->distance >= 0 && d >= s->distance)) continue;
-        s->distance = d;
-        copy_entries(best, s->p);
+    double best, *x = calloc(s->n_dimensions + 1, sizeof *x);
+    cma_spec spec = {.n = s->n_dimensions, .width = 1, .key = draw_mix(s->key)};
+    spec.generations = s->options->steps / (unsigned)cma_generation_size(s->n_dimensions) + 1;
+    int rc = x ? cma_minimise(x, &best, &spec, cost, s) : -1;
+    if (!rc) {
+        set_numbers(s, x);
+        s->distance = total(s);
     }
-    if (!rc) copy_entries(s->p, best);
-    if (!rc && s->distance >= 0)
-        s->distance = descend(s, kept, UINT64_C(1) << 48, s->options->steps / 2 + 1, 0.3);
-    validate_params_close(given);
-    validate_params_close(best);
-    validate_params_close(kept);
+    free(x);
     return rc;
 }
 
@@ -219,13 +268,16 @@ int validate_fit_concerns(const validate_params *p, const validate_run *a, const
 static int add_runs(search *s, const validate_data *data, const unsigned char *use) {
     size_t n = validate_n_runs(data);
     s->runs = malloc((n + 1) * sizeof(const validate_run *));
-    if (!s->runs) return -1;
+    s->real = malloc((n + 1) * sizeof *s->real);
+    if (!s->runs || !s->real) return -1;
     for (size_t i = 0; i < n; i++) {
         const validate_run *r = validate_run_at(data, i);
         const validate_entry *e = validate_params_find(s->p, r->system, r->served_model);
-        if (use[i] && e && same_group(e, &s->p->entries[s->members[0]]) && !validate_has_tag(r, "runaway") &&
-            validate_distance(r, s->device, s->p, 1) >= 0)
-            s->runs[s->n_runs++] = r;
+        if (!use[i] || !e || !same_group(e, &s->p->entries[s->members[0]]) ||
+            validate_has_tag(r, "runaway") || validate_distance(r, s->device, s->p, 1) < 0)
+            continue;
+        if (summarise(&s->real[s->n_runs], r, &r->real)) return -1;
+        s->runs[s->n_runs++] = r;
     }
     return 0;
 }
@@ -233,25 +285,29 @@ static int add_runs(search *s, const validate_data *data, const unsigned char *u
 /* The group of entry `first`. */
 static int open_search(search *s, const validate_params *p, size_t first, const validate_data *data,
                        const unsigned char *use, const calib *device, const validate_fit_options *options) {
-    *s = (search){.device = device, .options = options, .key = draw_mix(first + 1)};
+    *s = (search){.given = p, .device = device, .options = options, .key = draw_mix(first + 1)};
     s->members = malloc(p->n_entries * sizeof *s->members);
     s->p = validate_params_copy(p);
     if (!s->members || !s->p) return -1;
     for (size_t e = first; e < p->n_entries; e++)
         if (same_group(&p->entries[e], &p->entries[first])) s->members[s->n_members++] = e;
-    return add_runs(s, data, use);
+    return add_runs(s, data, use) || open_dimensions(s);
 }
 
 static void close_search(search *s) {
     free(s->members);
+    free(s->dimensions);
+    for (size_t i = 0; i < s->n_runs; i++) free(s->real[i].samples);
     free((void *)s->runs);
+    free(s->real);
     validate_params_close(s->p);
 }
 
 static void write_origin(validate_entry *e, const search *s, int taught) {
-    size_t n = (size_t)snprintf(e->origin, sizeof e->origin,
-                                "hassim validate --fit, %u steps, distance %.3f%s, on", s->options->steps,
-                                s->distance, taught ? "" : ", launch_ms as it was: no run of this model");
+    size_t n = (size_t)snprintf(
+        e->origin, sizeof e->origin, "hassim validate --fit, %u steps, distance %.3f%s, on",
+        s->options->steps, s->distance,
+        taught ? "" : ", launch_ms as the others differ from the start: no run of this model");
     for (size_t i = 0; i < s->n_runs && n < sizeof e->origin; i++)
         n += (size_t)snprintf(e->origin + n, sizeof e->origin - n, " %s", s->runs[i]->name);
 }

@@ -1,14 +1,19 @@
 /* validate_fit.h - the parameters of validate_params.h, from recorded runs.
  *
- * Per system and served model, all runs that are used at once: the numbers that are marked as fitted are changed, a few
- * at a time, by random factors that shrink (a local search, its draws fixed by a seed), and a change is kept if the
- * simulation comes closer to the recordings. Distance of one run, averaged over seeds:
+ * Distance of one run's simulation from its recording, averaged over seeds:
  *
- *     mean over the 5, 10, ... 95 and 99 % quantiles of |ln(simulated / recorded)|  +  |ln| of the means
- *     + half the |ln| of the medians and of the 95 % quantiles
+ *     4 x the mean over conditions of: the mean over the 10, 20, ... 90 % quantiles of |ln(simulated / recorded)|
+ *     + |ln| of the means  +  half the |ln| of the medians and of the 95 % quantiles
  *     + 5 x difference of the violation rates at 250 ms  +  5 x |ln| of the spans
  *
- * What is made small is the mean over runs of d / (1 + d): a run that the model cannot reproduce must not bend it.
+ * A condition is what the load and the allocation were when a request started: the stage's rate, pods, SM and quota;
+ * those with 20 requests count, by their number, up to a hundred. Over a whole run, waiting at one rate can stand in for
+ * noise at another: numbers that are right on the whole and wrong at each rate say nothing of a rate that no run had.
+ *
+ * What is made small is the mean over runs of d / (1 + d) - a run that the model cannot reproduce must not bend it -
+ * and a prior: the numbers that are marked as fitted are thought to be log-normal about where the fit begins, with the
+ * deviation that validate_param_info names. One that is a model's own is for all models of the group together unknown
+ * by that much, and for each against the others by a quarter of it. The search is cma.h's, its draws fixed by a seed.
  *
  * Runs with a recorded allocation are replayed; those without (KServe) run their policy. Runs tagged runaway are not
  * used. The result depends on data, use and options alone, not on threads.
@@ -20,9 +25,9 @@
 #include "validate_params.h"
 
 typedef struct {
-    unsigned steps;                                /* of the search, per system and kind of input */
-    unsigned seeds;                                /* simulations per run and step */
-    unsigned threads;                              /* searches at once */
+    unsigned steps;   /* simulations of all its runs, per system and kind of input */
+    unsigned seeds;   /* simulations per run and step */
+    unsigned threads; /* searches at once */
     void (*progress)(void *arg, const char *line); /* NULL: silent; from one thread at a time */
     void *progress_arg;
 } validate_fit_options;

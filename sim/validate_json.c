@@ -113,6 +113,7 @@ static void add_goals(cJSON *object, const validate_summary *s) {
         cJSON_AddNumberToObject(goal, "limit", g->limit);
         cJSON_AddNumberToObject(goal, "runs", (double)g->judged);
         cJSON_AddNumberToObject(goal, "runs_met", (double)g->met);
+        cJSON_AddNumberToObject(goal, "runs_within_twice", (double)g->within_twice);
         cJSON_AddBoolToObject(goal, "met", g->is_met);
         cJSON_AddItemToArray(goals, goal);
     }

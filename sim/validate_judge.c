@@ -152,7 +152,6 @@ static size_t sorted_errors(const validate_report *r, set s, size_t m, double *t
 /* An error within the replicates' spread counts as just met. The four in five are counted: between two order statistics
  * of a few runs a quantile is no count. */
 static void sum_up_goal(validate_goal *g, const validate_report *r, size_t target, double *errors) {
-    size_t within_twice = 0;
     *g = (validate_goal){.metric = targets[target].metric, .limit = targets[target].limit};
     for (size_t i = 0; i < r->n_rows; i++) {
         const validate_row *row = &r->rows[i];
@@ -161,11 +160,11 @@ static void sum_up_goal(validate_goal *g, const validate_report *r, size_t targe
         double size = v == VALIDATE_WITHIN_SPREAD ? g->limit : fabs(row->error[g->metric].value);
         errors[g->judged++] = size;
         g->met += v != VALIDATE_MISSED;
-        within_twice += size <= 2 * g->limit;
+        g->within_twice += size <= 2 * g->limit;
     }
     qsort(errors, g->judged, sizeof *errors, validate_int_by_value);
     g->is_met =
-        validate_int_quantile(errors, g->judged, 0.5) <= g->limit && 5 * within_twice >= 4 * g->judged;
+        validate_int_quantile(errors, g->judged, 0.5) <= g->limit && 5 * g->within_twice >= 4 * g->judged;
 }
 
 static void sum_up_set(validate_summary *out, const validate_report *r, set s, double *errors) {

@@ -50,6 +50,7 @@ typedef struct {
     double min, max;
     int is_integer;
     validate_scope scope;
+    double doubt; /* of the number a fit begins with: standard deviation of its logarithm */
 } validate_param_info;
 
 extern const validate_param_info validate_param_infos[VALIDATE_N_PARAMS];

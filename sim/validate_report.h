@@ -83,9 +83,9 @@ typedef struct {
 
 typedef struct {
     validate_metric metric;
-    double limit; /* of the absolute error; four runs in five within twice that */
-    size_t judged, met;
-    int is_met; /* the median is, and the four in five */
+    double limit;                     /* of the absolute error; four runs in five within twice that */
+    size_t judged, met, within_twice; /* runs; within the replicates' spread counts as within */
+    int is_met;                       /* the median is, and four in five of the runs are within twice */
 } validate_goal;
 
 enum { VALIDATE_GOALS_MAX = 8, VALIDATE_SETS = 3 };

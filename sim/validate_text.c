@@ -130,9 +130,9 @@ static void print_goals(const validate_report *r, FILE *out) {
         const validate_summary *s = &r->sets[i];
         for (size_t k = 0; k < s->n_goals; k++) {
             const validate_goal *g = &s->goals[k];
-            fprintf(out, "  %-10s%-22s%4g %-3s %-7s %zu of %zu runs within the limit\n", s->name,
-                    titles[g->metric], g->limit, unit_of(g->metric), g->is_met ? "met" : "missed", g->met,
-                    g->judged);
+            fprintf(out, "  %-10s%-22s%4g %-3s %-7s of %zu runs %zu within the limit, %zu within twice\n",
+                    s->name, titles[g->metric], g->limit, unit_of(g->metric), g->is_met ? "met" : "missed",
+                    g->judged, g->met, g->within_twice);
         }
         if (s->trajectories)
             fprintf(out, "  %-10sallocation the same in 90 %% of ticks: %zu of %zu runs of HAS-GPU\n",

@@ -18,7 +18,15 @@ typedef struct {
     validate_params *start;
     calib *device;
     validate_cv *cv;
+    size_t n_told; /* folds of which progress heard */
 } trial;
+
+static void hear(void *arg, const char *line) {
+    trial *t = arg;
+    char expected[32];
+    snprintf(expected, sizeof expected, "%zu of 3: ", ++t->n_told);
+    assert_memory_equal(line, expected, strlen(expected));
+}
 
 static void write_requests(const validate_sample *s, const char *name, double ms) {
     char text[2048];
@@ -31,7 +39,9 @@ static void write_requests(const validate_sample *s, const char *name, double ms
 /* Runs one and two of resnet50 under HAS, with those latencies; three is the only one with its kind of input. */
 static void open_trial(trial *t, double one_ms, double two_ms) {
     char err[4096] = "", path[4096];
-    const validate_fit_options options = {.steps = 12, .seeds = 1, .threads = 2};
+    const validate_fit_options options = {
+        .steps = 12, .seeds = 1, .threads = 2, .progress = hear, .progress_arg = t};
+    t->n_told = 0;
     validate_sample_open(&t->sample);
     validate_sample_write(&t->sample, "workloads.csv", VALIDATE_SAMPLE_WORKLOADS "W,0,4\n");
     validate_sample_write(&t->sample, "runs.csv",
@@ -87,6 +97,7 @@ static void the_only_run_of_its_kind_has_no_fit(void **state) {
     open_trial(&t, 80, 100);
     assert_non_null(numbers(&t, 0));
     assert_null(validate_cv_params(t.cv, validate_run_at(t.data, 2)));
+    assert_int_equal(t.n_told, 3);
     close_trial(&t);
     validate_cv_free(NULL);
 }

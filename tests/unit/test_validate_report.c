@@ -410,6 +410,7 @@ static void targets_of_replay(void **state) {
     const validate_goal *mean = goal_of(&report->sets[0], VALIDATE_MEAN);
     assert_int_equal(mean->judged, 3);
     assert_int_equal(mean->met, 0);
+    assert_int_equal(mean->within_twice, 3);
     assert_false(mean->is_met);
     assert_true(goal_of(&report->sets[0], VALIDATE_P95)->is_met);
     assert_null(goal_of(&report->sets[2], VALIDATE_GPU_S));
@@ -450,6 +451,7 @@ static void one_run_far_off_is_missed(void **state) {
     validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
     const validate_goal *p50 = goal_of(&report->sets[0], VALIDATE_P50);
     assert_int_equal(p50->met, 2);
+    assert_int_equal(p50->within_twice, 2);
     assert_false(p50->is_met);
     near(report->sets[0].median[VALIDATE_P50], 1);
     near(report->sets[0].p80[VALIDATE_P50], 1 + 0.6 * 49);

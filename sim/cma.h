@@ -1,0 +1,32 @@
+/* cma.h - the least value of a function of a few numbers, of which nothing is known but what it is at a point.
+ *
+ * Evolution strategy with covariance matrix adaptation (CMA-ES; Hansen, The CMA Evolution Strategy: A Tutorial, 2016,
+ * arXiv 1604.00772; its symbols and its standard constants): each generation draws points from a normal distribution,
+ * and the better half of them moves its mean, its width and its shape. It takes noise, ridges and many dimensions
+ * better than changes of one number at a time do.
+ *
+ * The numbers should be of like scale: a step of `width` should mean as much in one as in another. The result depends on
+ * the function, the start and the options alone.
+ */
+#ifndef CMA_H
+#define CMA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    size_t n;             /* numbers */
+    double width;         /* standard deviation of the first draws */
+    unsigned generations; /* of cma_generation_size(n) points each */
+    uint64_t key;         /* of the draws */
+} cma_spec;
+
+typedef double (*cma_function)(void *arg, const double *x); /* NaN or infinite: worse than any other */
+
+double cma_normal(uint64_t bits); /* a standard normal deviate */
+size_t cma_generation_size(size_t n);
+/* From x; leaves the best point drawn in x, or x as it is where that is as good, and its value in *best. -1: out of
+ * memory. */
+int cma_minimise(double *x, double *best, const cma_spec *spec, cma_function f, void *arg);
+
+#endif

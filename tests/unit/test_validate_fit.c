@@ -1,0 +1,217 @@
+/* test_validate_fit.c - the fit, on recordings of a testbed whose numbers are known: simulated ones. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli.h"
+#include "validate_fit.h"
+#include "validate_report.h"
+#include "validate_sample.h"
+#include "validate_sim.h"
+
+enum { REQUESTS_MAX = 2000, SEED = 77, STEPS = 1000 };
+
+static const char *const names[] = {"one", "two", "three"};
+static const char runs[] = VALIDATE_SAMPLE_RUNS "one,has,resnet,resnet50,A,%zu,0,9,yes,clean\n"
+                                                "two,has,resnet,resnet50,A,%zu,0,9,yes,clean\n"
+                                                "three,has,resnet,resnet50,B,%zu,0,9,yes,clean\n";
+
+typedef struct {
+    validate_sample sample;
+    validate_data *data;
+    calib *device;
+    validate_params *truth, *fitted;
+} trial;
+
+static void write_index(const trial *t, const size_t n[3]) {
+    char text[1024];
+    snprintf(text, sizeof text, runs, n[0], n[1], n[2]);
+    validate_sample_write(&t->sample, "runs.csv", text);
+}
+
+static void write_requests(const trial *t, const char *name, const validate_trace *recorded) {
+    static char text[REQUESTS_MAX * 48];
+    char file[64];
+    int at = snprintf(text, sizeof text, VALIDATE_SAMPLE_REQUESTS);
+    for (size_t i = 0; i < recorded->n_requests; i++)
+        at += snprintf(text + at, sizeof text - (size_t)at, "%.6f,%.3f,%d\n", recorded->requests[i].start_s,
+                       recorded->requests[i].latency_ms, recorded->requests[i].status);
+    snprintf(file, sizeof file, "%s/requests.csv", name);
+    validate_sample_write(&t->sample, file, text);
+}
+
+static void reopen(trial *t) {
+    char err[VALIDATE_ERR_LEN];
+    validate_close(t->data);
+    if (validate_open(&t->data, t->sample.dir, err)) fail_msg("%s", err);
+}
+
+static void write_load(const trial *t) {
+    static const validate_request one = {.latency_ms = 1, .status = 200};
+    const validate_trace none = {.requests = (validate_request *)&one, .n_requests = 1};
+    validate_sample_write(&t->sample, "workloads.csv",
+                          VALIDATE_SAMPLE_WORKLOADS "A,0,5\nA,1,12\nA,2,15\nA,3,8\nA,4,14\nB,0,7\nB,1,18\n");
+    write_index(t, (const size_t[]){1, 1, 1});
+    for (size_t i = 0; i < 3; i++) write_requests(t, names[i], &none);
+    validate_sample_write(&t->sample, "one/usage.csv", VALIDATE_SAMPLE_USAGE "-10,g,30,100,1\n");
+    validate_sample_write(&t->sample, "two/usage.csv", VALIDATE_SAMPLE_USAGE "-10,g,30,30,1\n");
+    validate_sample_write(&t->sample, "three/usage.csv", VALIDATE_SAMPLE_USAGE "-10,g,30,60,1\n");
+}
+
+static validate_trace simulate(const trial *t, size_t run, const validate_params *p) {
+    char err[VALIDATE_ERR_LEN];
+    validate_trace out;
+    if (validate_simulate_on(&out, validate_run_at(t->data, run), t->device, p, VALIDATE_REPLAY, SEED, err))
+        fail_msg("%s", err);
+    return out;
+}
+
+/* Where the fit begins, whatever the shipped file says, and a testbed that is otherwise: quicker to launch, and its
+ * network slower. */
+static void set_numbers(trial *t) {
+    static const struct {
+        validate_param param;
+        double given, truth;
+    } numbers[] = {{VALIDATE_ACCEPT_MS, 10, 8},        {VALIDATE_WAIT_MS, 30, 35},
+                   {VALIDATE_WAIT_CV, 0.1, 0.1},       {VALIDATE_PREPARE_MS, 10, 6},
+                   {VALIDATE_RESPOND_MS, 5, 8},        {VALIDATE_WORK_CV, 0.2, 0.2},
+                   {VALIDATE_LAUNCH_MS, 20, 12},       {VALIDATE_LAUNCH_CV, 0.1, 0.1},
+                   {VALIDATE_LAUNCH_WEIGHT, 0.5, 0.5}, {VALIDATE_EARLY_SHARE, 0.5, 0.5},
+                   {VALIDATE_FIRST_BATCH_MS, 500, 300}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        validate_params_find(t->truth, "has", "resnet50")->v[numbers[i].param] = numbers[i].truth;
+        validate_params_find(t->fitted, "has", "resnet50")->v[numbers[i].param] = numbers[i].given;
+    }
+}
+
+static void open_trial(trial *t) {
+    char err[4096] = "", path[4096];
+    size_t n[3];
+    *t = (trial){.data = NULL};
+    validate_sample_open(&t->sample);
+    if (cli_find_shipped("experiments/testbed_start.json", path, sizeof path, err, sizeof err) ||
+        validate_params_open(&t->truth, path, err) || validate_params_open(&t->fitted, path, err) ||
+        cli_find_shipped("calib/data/v100.json", path, sizeof path, err, sizeof err) ||
+        calib_open(&t->device, path, err))
+        fail_msg("%s", err);
+    set_numbers(t);
+    write_load(t);
+    reopen(t);
+    for (size_t i = 0; i < 3; i++) {
+        validate_trace recorded = simulate(t, i, t->truth);
+        write_requests(t, names[i], &recorded);
+        n[i] = recorded.n_requests;
+        validate_trace_free(&recorded);
+    }
+    write_index(t, n);
+    reopen(t);
+}
+
+static void close_trial(trial *t) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/two/usage.csv", t->sample.dir);
+    remove(path);
+    validate_close(t->data);
+    calib_close(t->device);
+    validate_params_close(t->truth);
+    validate_params_close(t->fitted);
+    validate_sample_close(&t->sample);
+}
+
+static void fit(trial *t, const unsigned char use[3], unsigned steps) {
+    char err[VALIDATE_ERR_LEN];
+    const validate_fit_options options = {.steps = steps, .seeds = 1, .threads = 1};
+    if (validate_fit(t->fitted, t->data, use, t->device, &options, err)) fail_msg("%s", err);
+}
+
+static double number(const validate_params *p, int i) {
+    return validate_params_find(p, "has", "resnet50")->v[i];
+}
+
+static double measured(const trial *t, const validate_params *p, validate_metric m) {
+    validate_values v;
+    validate_trace trace = simulate(t, 2, p);
+    assert_int_equal(validate_measure(&v, &trace), 0);
+    validate_trace_free(&trace);
+    return v.of[m];
+}
+
+/* Two runs teach what a third, with a load and a quota that neither had, will be like. */
+static void what_is_known_is_found_again(void **state) {
+    (void)state;
+    trial t;
+    open_trial(&t);
+    double before = validate_distance(validate_run_at(t.data, 2), t.device, t.fitted, 2);
+    fit(&t, (const unsigned char[]){1, 1, 0}, STEPS);
+    double after = validate_distance(validate_run_at(t.data, 2), t.device, t.fitted, 2),
+           best = validate_distance(validate_run_at(t.data, 2), t.device, t.truth, 2);
+    print_message("distance of the third run: %.3f before, %.3f after, %.3f of the truth\n", before, after,
+                  best);
+    for (int i = 0; i < VALIDATE_N_PARAMS; i++)
+        if (validate_param_infos[i].scope != VALIDATE_KNOWN)
+            print_message("  %-15s %8.3f, in truth %8.3f\n", validate_param_infos[i].key, number(t.fitted, i),
+                          number(t.truth, i));
+    assert_true(best < 0.15 && before > 1 && after < before / 5);
+    assert_true(fabs(measured(&t, t.fitted, VALIDATE_P50) / measured(&t, t.truth, VALIDATE_P50) - 1) < 0.05);
+    assert_true(fabs(number(t.fitted, VALIDATE_LAUNCH_MS) / number(t.truth, VALIDATE_LAUNCH_MS) - 1) < 0.3);
+    assert_true(fabs(number(t.fitted, VALIDATE_WAIT_MS) / number(t.truth, VALIDATE_WAIT_MS) - 1) < 0.2);
+    close_trial(&t);
+}
+
+static void what_is_known_stays_and_others_do_too(void **state) {
+    (void)state;
+    trial t;
+    open_trial(&t);
+    validate_params *start = validate_params_copy(t.fitted);
+    fit(&t, (const unsigned char[]){1, 1, 0}, 30);
+    for (int i = 0; i < VALIDATE_N_PARAMS; i++)
+        if (validate_param_infos[i].scope == VALIDATE_KNOWN)
+            assert_true(number(t.fitted, i) == number(start, i));
+    assert_true(number(t.fitted, VALIDATE_WAIT_MS) != number(start, VALIDATE_WAIT_MS));
+    assert_memory_equal(validate_params_find(t.fitted, "has", "bert")->v,
+                        validate_params_find(start, "has", "bert")->v, sizeof start->entries->v);
+    assert_string_equal(validate_params_find(t.fitted, "has", "bert")->origin,
+                        validate_params_find(start, "has", "bert")->origin);
+    validate_params_close(start);
+    close_trial(&t);
+}
+
+/* The third run is not used: whatever it holds, the fit is the same to the bit. */
+static void what_is_left_out_is_not_read(void **state) {
+    (void)state;
+    static const validate_request late = {.latency_ms = 5000, .status = 200};
+    const validate_trace other = {.requests = (validate_request *)&late, .n_requests = 1};
+    validate_entry first, second;
+    trial t;
+    open_trial(&t);
+    validate_params *start = validate_params_copy(t.fitted);
+    fit(&t, (const unsigned char[]){1, 1, 0}, 30);
+    first = *validate_params_find(t.fitted, "has", "resnet50");
+    write_requests(&t, "three", &other);
+    write_index(&t, (const size_t[]){validate_run_at(t.data, 0)->real.n_requests,
+                                     validate_run_at(t.data, 1)->real.n_requests, 1});
+    reopen(&t);
+    validate_params_close(t.fitted);
+    t.fitted = start;
+    fit(&t, (const unsigned char[]){1, 1, 0}, 30);
+    second = *validate_params_find(t.fitted, "has", "resnet50");
+    assert_memory_equal(first.v, second.v, sizeof first.v);
+    assert_string_equal(first.origin, second.origin);
+    assert_null(strstr(second.origin, "three"));
+    close_trial(&t);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_known_is_found_again),
+        cmocka_unit_test(what_is_known_stays_and_others_do_too),
+        cmocka_unit_test(what_is_left_out_is_not_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
