@@ -202,7 +202,8 @@ typedef struct {
     /* "share", "whole-gpu" or "slice": how users of the real system pay; the config may override */
     const char *billing;
     /* values[i] belongs to params[i]. Sets *flags (POL_GLOBAL or 0) and *tick_ns (> 0). POL_BAD_PARAM: a
-     * combination that makes no sense, explained in err. */
+     * combination that makes no sense, explained in err. Of host, only fn and the times may be asked yet: a
+     * config's check opens a policy, too. */
     pol_status (*open)(pol_ctx **out, const pol_host *host, size_t n_fns, pol_mode mode, const double *values,
                        uint32_t *flags, int64_t *tick_ns, char err[POL_ERR_LEN]);
     int (*observe)(pol_ctx *ctx, const pol_obs *obs, int64_t *next_ns); /* 1: wants to act */

@@ -95,8 +95,7 @@ int used_gpus_open(used_gpus *u, const pol_host *host, size_t n_fns, uint32_t un
     uint32_t *needs = malloc((n_fns + 1) * sizeof *needs);
     *u = (used_gpus){.unit = unit};
     if (!needs) return 0;
-    for (size_t i = 0; i < n_fns; i++) /* a config's check opens a policy without functions to ask about */
-        needs[i] = host->fn ? host->fn(host->impl, (uint32_t)i)->memory_mib : 0;
+    for (size_t i = 0; i < n_fns; i++) needs[i] = host->fn(host->impl, (uint32_t)i)->memory_mib;
     lay_out_classes(u, needs, n_fns);
     free(needs);
     return 1;

@@ -45,8 +45,8 @@ static double chance(chaos *c, uint32_t fn) {
 static int chaos_observe(pol_ctx *ctx, const pol_obs *o, int64_t *next_ns) {
     chaos *c = (chaos *)ctx;
     chaos_fn *f = &c->fns[o->fn];
-    const uint64_t counters[] = {o->arrivals, o->completions, o->failures,     o->concurrency_ns,
-                                 o->queued,   o->pods_ready,  o->pods_starting};
+    const uint64_t counters[] = {o->arrivals, o->completions, o->failures,      o->concurrency_ns,
+                                 o->queued,   o->pods_ready,  o->pods_starting, o->learned};
     uint64_t seen = 1;
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) seen = draw_mix(seen ^ counters[i]) + i;
     int is_due = o->now_ns >= f->timer_ns, is_new = seen != f->seen;
@@ -225,6 +225,8 @@ static void randomise_fn(chooser *c, engine_fn *f, engine_fit *fit) {
     if (f->trace.shape == TRACE_SHAPE_EVEN && below(c, 2)) f->trace.mean_rps = below(c, 2) ? 0.5 : 2;
     for (size_t k = 0; k < 3; k++) f->report_slo_ns[k] = (int64_t)(k + 1) * 50 * MS_NS;
     if (!below(c, 3)) from_file(c, &f->trace);
+    f->keep_alive_ns = below(c, 8) ? 0 : 2 * SECOND_NS;
+    f->linger_ns = below(c, 8) ? 0 : 3 * SECOND_NS;
 }
 
 /* All that takes time takes whole ms, so that whatever can meet at one instant does. */
@@ -288,6 +290,7 @@ static void randomise(fixture *f, uint64_t config) {
     f->setup.n_report = 3;
     f->setup.record_requests = below(&c, 4) == 0;
     f->setup.policy = &chaos_policy;
+    f->predict.is_online = below(&c, 6) == 0;
     for (size_t i = 0; i < n_fns; i++) {
         randomise_fn(&c, &f->fns[i], &f->fits[i]);
         if (is_on_grid) put_on_grid(&c, &f->fns[i], &f->fits[i]);

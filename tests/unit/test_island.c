@@ -581,6 +581,27 @@ static void widening_stalls_by_hand(void **state) {
     strike(&f, &r);
 }
 
+/* Another quota, in the midst of the stall of 50 ms from 80 ms on, does not end it. */
+static void a_quota_ends_no_stall(void **state) {
+    (void)state;
+    fixture f;
+    stage(&f, BATCH_MS);
+    f.devices[0].sm_resizable = 1;
+    f.devices[0].sm_resize_ns = 50 * MS_NS;
+    pol_action narrow = start_on(0), wide = to_pod(POL_RESIZE, 0), more = to_pod(POL_RESIZE, 0);
+    narrow.sm_pct = 50;
+    narrow.quota_pct = 50;
+    wide.sm_pct = 100;
+    more.quota_pct = 100;
+    then(0, narrow);
+    then(50, wide);
+    then(100, more);
+    requests_at(&f, 1, (int64_t[]){125});
+    engine_result r = fixture_run(&f);
+    expect_ends(&r, 1, (int64_t[]){140});
+    strike(&f, &r);
+}
+
 /* Under the token runtime, 20 ms of launching hide 10 ms on the GPU; at a quota of 50 % they take 40 ms. */
 static void token_by_hand(void **state) {
     (void)state;
@@ -638,6 +659,21 @@ static void work_by_hand(void **state) {
     }
 }
 
+/* Two workers hold each its request for 10 ms of overhead and a batch of 24 ms: less than the GPU can serve. */
+static void workers_limit_the_capacity_of_works(void **state) {
+    (void)state;
+    fixture f;
+    stage(&f, BATCH_MS);
+    f.fns[0].batch_max = f.fns[0].workers = 2;
+    f.fns[0].overhead_ms = dist_constant(10);
+    f.fns[0].trace.calibrated_size = 10;
+    then(0, start_on(0));
+    sized_requests_at(&f, 2, (int64_t[]){0, 1}, (int[]){10, 30});
+    engine_result r = fixture_run(&f);
+    assert_true(fabs(r.total[0].capacity_rps - 2 / 0.034) < 0.001);
+    strike(&f, &r);
+}
+
 /* The largest size that there is, calibrated at the smallest: no time overflows, and the request is unfinished. */
 static void hostile_sizes_end_a_run(void **state) {
     (void)state;
@@ -675,8 +711,10 @@ int main(void) {
         cmocka_unit_test(batch_of_one_by_hand),
         cmocka_unit_test(weights_by_hand),
         cmocka_unit_test(widening_stalls_by_hand),
+        cmocka_unit_test(a_quota_ends_no_stall),
         cmocka_unit_test(token_by_hand),
         cmocka_unit_test(work_by_hand),
+        cmocka_unit_test(workers_limit_the_capacity_of_works),
         cmocka_unit_test(hostile_sizes_end_a_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
