@@ -17,6 +17,8 @@ typedef struct {
     const pol_host *host;
     uint32_t n_fns;
     double act_part, kill_part;
+    pol_gpu gpus[FIXTURE_GPUS_MAX]; /* as the last act found them */
+    int has_acted;
     chaos_fn fns[];
 } chaos;
 
@@ -103,8 +105,21 @@ static void chaos_route_blindly(chaos *c, uint32_t fn) {
     c->host->plan(c->host->impl, &a);
 }
 
+/* Of each GPU that is not as the last act found it, the policy is told; of none twice. */
+static void expect_changes_told(chaos *c, const pol_view *v) {
+    for (size_t i = 0; i < v->n_gpus; i++) {
+        int n_told = 0;
+        for (size_t k = 0; k < v->n_changed_gpus; k++) n_told += v->changed_gpus[k] == i;
+        assert_true(n_told <= 1);
+        if (c->has_acted && !n_told) assert_memory_equal(&c->gpus[i], &v->gpus[i], sizeof v->gpus[i]);
+    }
+    memcpy(c->gpus, v->gpus, v->n_gpus * sizeof *v->gpus);
+    c->has_acted = 1;
+}
+
 static void chaos_act(pol_ctx *ctx, uint32_t fn, const pol_view *v) {
     chaos *c = (chaos *)ctx;
+    expect_changes_told(c, v);
     uint32_t of = fn == POL_ALL ? 0 : fn, n = 1 + pick(c, of, 3);
     if (v->cause == POL_BEGIN && chance(c, of) < 0.7) chaos_route_blindly(c, of);
     for (uint32_t i = 0; i < n; i++) {

@@ -199,7 +199,7 @@ static void many_weighted_pods_follow_the_definition(void **state) {
     crowd c = {.s = {.balance = POL_WEIGHTED, .n_pods = MANY, .n_ready = MANY}};
     uint64_t key = draw_key(11, 0, DRAW_POLICY), n = 0;
     for (uint32_t i = 0; i < MANY; i++) {
-        c.pods[i] = (pod){.id = i, .is_ready = 1, .workers = 4, .weight = weights[i % 5], .held = i % 4};
+        c.pods[i] = (pod){.id = i, .is_ready = 1, .workers = 4, .weight = weights[i % 5]};
         c.list[i] = &c.pods[i];
     }
     c.s.pods = c.list;
@@ -218,6 +218,7 @@ static void many_weighted_pods_follow_the_definition(void **state) {
                 c.s.n_ready += p->is_ready ? 1 : UINT32_MAX;
             }
         }
+        c.pods[draw_bits(key, n++) % MANY].held = (uint32_t)(draw_bits(key, k) % 4);
         pod *found = route_pick(&c.s, k);
         assert_int_equal(found ? (int)found->id : NONE, by_definition(&c));
     }

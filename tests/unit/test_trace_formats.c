@@ -117,6 +117,29 @@ static void tokens_become_sizes_and_work(void **state) {
     sample_close(&dir);
 }
 
+/* A request that is all generated, where that counts for nothing, has a size all the same. */
+static void no_work_is_0(void **state) {
+    (void)state;
+    sample_dir dir;
+    sample_open(&dir);
+    trace_file *file =
+        sample_trace(NULL, sample_write(&dir, "trace.csv", HEADLLM "2024-02-28 23:59:59.5+01:00,0,8\n"));
+    trace_spec spec = {.file = file, .scale = 1, .duration_ns = INT64_C(1000000000)};
+    for (; spec.calibrated_size <= 4; spec.calibrated_size += 4) {
+        trace_source *source;
+        char err[TRACE_ERR_LEN];
+        int64_t ns[1];
+        double work[1] = {0};
+        assert_int_equal(trace_source_open(&source, &spec, 1, 0, err), 0);
+        assert_int_equal(trace_source_next_work(source, ns, work, 1), 1);
+        assert_true(work[0] == (spec.calibrated_size > 0 ? 0.25 : 1));
+        assert_true(trace_mean_work(&spec) == work[0]);
+        trace_source_close(source);
+    }
+    trace_close(file);
+    sample_close(&dir);
+}
+
 static void work_is_1_without_sizes(void **state) {
     (void)state;
     sample_dir dir;
@@ -569,6 +592,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats_are_guessed_and_known_by_name),
         cmocka_unit_test(tokens_become_sizes_and_work),
+        cmocka_unit_test(no_work_is_0),
         cmocka_unit_test(work_is_1_without_sizes),
         cmocka_unit_test(seconds_are_kept_second_by_second),
         cmocka_unit_test(invitro_is_a_folder_of_three),
