@@ -571,6 +571,120 @@ static void test_widths_stay_with_row_mates_and_in_the_artifact(void **unused) {
 
 /* ---- laziness ---- */
 
+/* ---- the search for places, against its definition ---- */
+
+/* What start_on_used starts: of the GPUs in use, by occupancy and index, beyond the one taken last, the first that has an
+ * acceptable place; by looking at all, and remembering nothing. */
+static void start_by_definition(job *j, double gap, double below, int any) {
+    int64_t last = -1;
+    for (int n = 0; gap > 0 && n < STARTS_PER_DECISION; n++) {
+        spot best = {0};
+        int64_t best_key = INT64_MAX;
+        forget(j);
+        for (uint32_t i = 0; i < j->view->n_gpus; i++) {
+            const pol_gpu *g = &j->view->gpus[i];
+            uint32_t units = g->occupancy / j->ctx->used.unit;
+            int64_t key = (int64_t)units << 32 | i;
+            if (g->n_pods == 0 || !has_place(j, g) || key <= last || key >= best_key) continue;
+            if (units * (double)j->ctx->used.unit / 10000 >= below) continue;
+            spot at = spot_on(j, i, gap);
+            if (!is_acceptable(j, &at, gap, any)) continue;
+            best = at;
+            best_key = key;
+        }
+        if (best.cap <= 0) return;
+        last = best_key;
+        if (start(j, &best, "")) gap -= best.cap;
+    }
+}
+
+/* A cluster with pods here and there. */
+static mock *half_full(uint64_t *state) {
+    static const char *const switches[] = {"occupancy", "horizontal_quota", "alignment", "rows",
+                                           "capability"};
+    char err[POL_ERR_LEN] = "";
+    mock *m = mock_new(&policy_has, POL_CORRECTED, 4, 24);
+    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
+        if (mock_random(state) % 4 == 0) mock_set(m, switches[i], 0);
+    for (size_t f = 0; f < m->n_fns; f++) m->fns[f].memory_mib = (uint32_t)(500 + mock_random(state) % 7000);
+    for (size_t g = 0; g < m->n_gpus; g++) m->gpus[g].pods_max = 1 + (uint32_t)(mock_random(state) % 6);
+    if (mock_open(m, err) != POL_OK) fail_msg("%s", err);
+    for (uint64_t i = mock_random(state) % 60; i > 0; i--) {
+        pol_action a = {.verb = POL_START,
+                        .fn = (uint32_t)(mock_random(state) % 4),
+                        .gpu = (uint32_t)(mock_random(state) % 20),
+                        .row = POL_NEW_ROW,
+                        .sm_pct = (uint32_t)(5 + mock_random(state) % 8 * 5),
+                        .quota_pct = (uint32_t)(10 + mock_random(state) % 9 * 10)};
+        mock_plan(m, &a);
+    }
+    m->n_log = 0;
+    return m;
+}
+
+typedef struct {
+    pol_gpu gpus[MOCK_GPUS];
+    pol_row rows[MOCK_GPUS * MOCK_ROWS_PER_GPU];
+    uint32_t n_pods[MOCK_FNS];
+} places;
+
+static void keep(places *p, const mock *m) {
+    memcpy(p->gpus, m->gpus, sizeof p->gpus);
+    memcpy(p->rows, m->rows, sizeof p->rows);
+    memcpy(p->n_pods, m->n_pods, sizeof p->n_pods);
+}
+
+static void restore(mock *m, const places *p) {
+    memcpy(m->gpus, p->gpus, sizeof p->gpus);
+    memcpy(m->rows, p->rows, sizeof p->rows);
+    memcpy(m->n_pods, p->n_pods, sizeof p->n_pods);
+}
+
+static job begin_job(mock *m, uint32_t fn, const pol_view *view) {
+    job j = {.ctx = m->ctx, .s = &m->ctx->fns[fn], .fn = fn, .spec = &m->fns[fn], .view = view};
+    m->ctx->used.n_gpus = 0; /* all are looked at */
+    assert_true(used_gpus_begin(&m->ctx->used, view));
+    assert_true(gather(&j, NULL, 0));
+    return j;
+}
+
+/* Two searches in a row, the second for another gap, so that what the first remembers must not mislead it. */
+static void test_search_finds_what_looking_at_all_finds(void **unused) {
+    (void)unused;
+    uint64_t state = 41;
+    size_t n_starts = 0, n_several = 0;
+    for (int trial = 0; trial < 400; trial++) {
+        mock *m = half_full(&state);
+        const pol_view view = {.gpus = m->gpus, .rows = m->rows, .n_gpus = m->n_gpus};
+        uint32_t fn = (uint32_t)(mock_random(&state) % 4);
+        double gap = 1 + (double)(mock_random(&state) % 200),
+               below = (double)(1 + mock_random(&state) % 5) / 4;
+        if (mock_random(&state) % 2) below = m->gpus[mock_random(&state) % 20].occupancy / 10000.0;
+        int any = mock_random(&state) % 3 == 0;
+        places before;
+        keep(&before, m);
+        job j = begin_job(m, fn, &view);
+        start_on_used(&j, gap, below, any, "");
+        start_on_used(&j, 2 * gap, below, any, "");
+        size_t n = m->n_log;
+        restore(m, &before);
+        j = begin_job(m, fn, &view);
+        start_by_definition(&j, gap, below, any);
+        start_by_definition(&j, 2 * gap, below, any);
+        if (m->n_log != 2 * n) fail_msg("trial %d: %zu starts, expected %zu", trial, n, m->n_log - n);
+        for (size_t i = 0; i < n; i++) {
+            const pol_action *a = &m->log[i].action, *b = &m->log[n + i].action;
+            if (a->gpu != b->gpu || a->row != b->row || a->sm_pct != b->sm_pct ||
+                a->quota_pct != b->quota_pct)
+                fail_msg("trial %d, start %zu: GPU %u, expected %u", trial, i, a->gpu, b->gpu);
+        }
+        n_starts += n;
+        n_several += n > 2;
+        mock_free(m);
+    }
+    assert_true(n_starts > 400 && n_several > 40);
+}
+
 static void randomise(mock *m, uint64_t *state) {
     static const char *const switches[] = {"rps_input", "prediction",       "bias",      "capability",
                                            "readiness", "occupancy",        "new_gpus",  "gap",
@@ -673,6 +787,7 @@ int main(void) {
         cmocka_unit_test(test_nonsense_is_refused),
         cmocka_unit_test(test_a_full_pod_is_widened_before_another_starts),
         cmocka_unit_test(test_widths_stay_with_row_mates_and_in_the_artifact),
+        cmocka_unit_test(test_search_finds_what_looking_at_all_finds),
         cmocka_unit_test(test_laziness_never_shows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
