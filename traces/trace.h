@@ -154,7 +154,7 @@ size_t trace_source_next(trace_source *source, int64_t *ns, size_t cap);
 /* The same, and each request's work, > 0. */
 size_t trace_source_next_work(trace_source *source, int64_t *ns, double *work, size_t cap);
 /* Whether works may differ from 1: 0 where there are no sizes, or nobody wants them. Mean: of the function's requests in
- * the whole file; 1 where all are 1. */
+ * the whole file, but for sizes that are raised to 1; 1 where all are 1. */
 int trace_has_work(const trace_spec *spec);
 double trace_mean_work(const trace_spec *spec);
 void trace_source_close(trace_source *source);
