@@ -182,6 +182,10 @@ static const data_file files[] = {
     {"operators.csv", operator_columns, COUNT(operator_columns), read_operator},
 };
 
+const char *rapp_data_file_at(size_t index) {
+    return index < sizeof files / sizeof *files ? files[index].name : NULL;
+}
+
 static int read_file(rapp_data *d, const data_file *f, const char *dir, char err[RAPP_ERR_LEN]) {
     char path[PATH_LEN];
     calib_rows r;

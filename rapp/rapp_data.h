@@ -52,6 +52,7 @@ typedef struct rapp_data rapp_data;
 int rapp_data_open(rapp_data **out, const char *dir, char err[RAPP_ERR_LEN]); /* *out is NULL on error */
 void rapp_data_close(rapp_data *d);                                           /* NULL is fine */
 
+const char *rapp_data_file_at(size_t index); /* "latency.csv", ...; NULL: no more */
 size_t rapp_data_n_models(const rapp_data *d);
 const char *rapp_data_model_name(const rapp_data *d, size_t model);
 const rapp_prior *rapp_data_prior(const rapp_data *d, size_t model); /* never NULL; may be empty */

@@ -49,6 +49,12 @@ void cli_complain(const char *command, const char *format, ...);
  * or -1 with err, of len bytes. */
 int cli_make_folder(const char *folder, char *err, unsigned long len);
 int cli_make_folder_of(const char *path, char *err, unsigned long len);
+/* Refuses an output that is one of the command's inputs, by whatever name or link: it, or the temporary file beside it
+ * (.part, .tmp), would take the input's place. Asked for each input, before anything is written; NULL is none. 0, or -1
+ * with err. cli_spare_input_in: of the input FOLDER/NAME. */
+int cli_spare_input(const char *output, const char *input, char *err, unsigned long len);
+int cli_spare_input_in(const char *output, const char *folder, const char *name, char *err,
+                       unsigned long len);
 
 /* Finds a file that the program ships ("calib/data/v100.json"): in $HASSIM_HOME, share/hassim of the prefix that the
  * program is installed in, the source tree, share/hassim as configured. path is a buffer of len bytes. 0, or -1:

@@ -329,6 +329,9 @@ static int run_fit(const calib_args *args) {
         snprintf(facts, sizeof facts, "%s", args->facts);
     else if (cli_find_shipped(SHIPPED_FACTS, facts, sizeof facts, err, sizeof err))
         return complain(args, CLI_USAGE, err);
+    if (cli_spare_input(args->out, args->file, err, sizeof err) ||
+        cli_spare_input(args->out, facts, err, sizeof err))
+        return complain(args, CLI_USAGE, err);
     if (calib_fit_files(&json, &n_left_out, args->file, facts, err)) return complain(args, CLI_USAGE, err);
     int rc = write_whole(args->out, json, err);
     free(json);

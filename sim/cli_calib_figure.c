@@ -251,6 +251,16 @@ static void write_panels(FILE *to, const devices *d) {
         }
 }
 
+/* Files that are named; a device by its name is the program's */
+static int spare_inputs(const char *data, const figure_args *args, char err[FIGURES_ERR_LEN]) {
+    int rc = 0;
+    for (int i = 0; i < args->n_files && !rc; i++)
+        rc = cli_spare_input(data, args->files[i], err, FIGURES_ERR_LEN);
+    for (int i = 0; i < args->n_points && !rc; i++)
+        rc = cli_spare_input(data, strchr(args->points[i], '=') + 1, err, FIGURES_ERR_LEN);
+    return rc;
+}
+
 static int draw(const figure_args *args, const devices *d, char err[FIGURES_ERR_LEN]) {
     static const int codes[] = {
         [FIGURES_OK] = CLI_OK, [FIGURES_BAD_INPUT] = CLI_USAGE, [FIGURES_FAILED] = CLI_FAILED};
@@ -259,7 +269,8 @@ static int draw(const figure_args *args, const devices *d, char err[FIGURES_ERR_
     cli_calib_file f;
     request.plots_dir = plots;
     if (cli_find_shipped("plots", plots, sizeof plots, err, FIGURES_ERR_LEN)) return CLI_FAILED;
-    if (figures_int_path(data, request.out_dir, "devices", ".tsv", err)) return CLI_USAGE;
+    if (figures_int_path(data, request.out_dir, "devices", ".tsv", err) || spare_inputs(data, args, err))
+        return CLI_USAGE;
     if (cli_make_folder(request.out_dir, err, FIGURES_ERR_LEN)) return CLI_USAGE;
     FILE *to = cli_calib_file_open(&f, data, err);
     if (!to) return CLI_USAGE;

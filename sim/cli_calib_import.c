@@ -104,7 +104,9 @@ static int rename_models(const import_args *args, calib_import *list, char err[C
 
 static int read_files(const import_args *args, calib_import *list, char err[CALIB_ERR_LEN]) {
     for (int i = 0; i < args->n_files; i++)
-        if (calib_import_read(list, args->importer, args->files[i], err)) return -1;
+        if (cli_spare_input(args->out, args->files[i], err, CALIB_ERR_LEN) ||
+            calib_import_read(list, args->importer, args->files[i], err))
+            return -1;
     if (list->n) return rename_models(args, list, err);
     snprintf(err, CALIB_ERR_LEN, "%.300s: found no row with a latency, expected at least one",
              args->files[0]);

@@ -43,3 +43,31 @@ int cli_make_folder_of(const char *path, char *err, unsigned long len) {
     folder[n] = '\0';
     return make(folder, err, len);
 }
+
+/* The same device and inode; a name that leads nowhere is no file */
+static int is_same_file(const char *path, const struct stat *other) {
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_dev == other->st_dev && st.st_ino == other->st_ino;
+}
+
+int cli_spare_input(const char *output, const char *input, char *err, unsigned long len) {
+    static const char *const suffixes[] = {"", ".part", ".tmp"};
+    char path[4096];
+    struct stat st;
+    if (!output || !input || stat(input, &st)) return 0;
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        int n = snprintf(path, sizeof path, "%s%s", output, suffixes[i]);
+        if (n < 0 || n >= (int)sizeof path || !is_same_file(path, &st)) continue;
+        snprintf(err, len, "%.300s: found the input %.300s, expected an output that replaces no input", path,
+                 input);
+        return -1;
+    }
+    return 0;
+}
+
+int cli_spare_input_in(const char *output, const char *folder, const char *name, char *err,
+                       unsigned long len) {
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return n < 0 || n >= (int)sizeof path ? 0 : cli_spare_input(output, path, err, len);
+}

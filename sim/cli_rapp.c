@@ -171,6 +171,13 @@ static const char *name_of_folder(const char *dir, char path[PATH_MAX]) {
     return slash ? slash + 1 : "";
 }
 
+static int spare_data(const rapp_args *args, char err[RAPP_ERR_LEN]) {
+    int rc = 0;
+    for (size_t i = 0; !rc && rapp_data_file_at(i); i++)
+        rc = cli_spare_input_in(args->out, args->data_dir, rapp_data_file_at(i), err, RAPP_ERR_LEN);
+    return rc;
+}
+
 static int run_train(const rapp_args *args) {
     char err[RAPP_ERR_LEN];
     rapp_data *data;
@@ -179,7 +186,8 @@ static int run_train(const rapp_args *args) {
     char folder[PATH_MAX];
     if (!args->data_dir) return cli_rapp_complain(args, CLI_USAGE, "found no data, expected --data DIR");
     if (!args->out) return cli_rapp_complain(args, CLI_USAGE, "found no output, expected -o MODEL");
-    if (rapp_data_open(&data, args->data_dir, err)) return cli_rapp_complain(args, CLI_USAGE, err);
+    if (spare_data(args, err) || rapp_data_open(&data, args->data_dir, err))
+        return cli_rapp_complain(args, CLI_USAGE, err);
     options.device = args->device;
     options.data = name_of_folder(args->data_dir, folder);
     int rc = cli_make_folder_of(args->out, err, sizeof err) || rapp_save_check(args->out, err);

@@ -77,6 +77,13 @@ void cli_trace_print_defects(const trace_file *file, int all) {
     }
 }
 
+int cli_trace_spare(const cli_trace_args *args, const trace_file *file, char *err) {
+    int rc = cli_spare_input(args->output, trace_path_of(file), err, TRACE_ERR_LEN);
+    for (size_t i = 0; !rc && trace_path_joined(file, i); i++)
+        rc = cli_spare_input(args->output, trace_path_joined(file, i), err, TRACE_ERR_LEN);
+    return rc;
+}
+
 int cli_trace_flush(const char *name) {
     if (!fflush(stdout) && !ferror(stdout)) return CLI_OK;
     cli_complain(name, "cannot write standard output");

@@ -47,6 +47,7 @@ static int import(const cli_trace_args *args, char *err) {
     char provenance[1024];
     double begin_s = now_s();
     int rc = trace_open(&file, args->format, args->path, err);
+    if (!rc) rc = cli_trace_spare(args, file, err);
     if (!rc) rc = cli_trace_provenance(provenance, sizeof provenance, file, "import", err);
     if (!rc) rc = cli_make_folder_of(args->output, err, TRACE_ERR_LEN);
     if (!rc) rc = trace_packed_write(file, NULL, 0, provenance, args->output, &size, err);

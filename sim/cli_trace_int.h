@@ -31,6 +31,8 @@ int cli_trace_parse(cli_trace_args *args, const struct argp_option *options, con
                     const char *doc, int needs_output, int argc, char **argv);
 /* The defects found, one a line: count, what, handling; only those with any unless all. */
 void cli_trace_print_defects(const trace_file *file, int all);
+/* Whether the trace's files will still be there when the output is: 0, or -1 with err, of TRACE_ERR_LEN. */
+int cli_trace_spare(const cli_trace_args *args, const trace_file *file, char *err);
 /* CLI_OK, or CLI_FAILED and a message: whether standard output took everything. */
 int cli_trace_flush(const char *name);
 /* What a packed file says of its origin: name, format, bytes and CRC-32 of the file that was opened. */

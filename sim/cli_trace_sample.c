@@ -67,6 +67,7 @@ static int sample(const cli_trace_args *args, char *err) {
     size_t n = (size_t)args->functions;
     uint32_t *chosen = NULL;
     int rc = trace_open(&file, args->format, args->path, err);
+    if (!rc) rc = cli_trace_spare(args, file, err);
     if (!rc && n <= trace_n_functions(file)) chosen = malloc((n + 1) * sizeof *chosen);
     snprintf(how, sizeof how, "sample (%zu functions, seed %llu)", n, (unsigned long long)args->seed);
     if (!rc) rc = trace_subset_choose(file, n, args->seed, chosen, &subset, err);

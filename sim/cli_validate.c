@@ -279,12 +279,27 @@ static int open_start(const validate_args *a, validate_params **start, char err[
            validate_params_open(start, path, err);
 }
 
+/* --fit must not write over what it reads */
+static int spare_inputs(const validate_args *a, const validate_data *data, char err[VALIDATE_ERR_LEN]) {
+    int rc = cli_spare_input(a->fit, a->params, err, VALIDATE_ERR_LEN) ||
+             cli_spare_input_in(a->fit, a->dir, "runs.csv", err, VALIDATE_ERR_LEN) ||
+             cli_spare_input_in(a->fit, a->dir, "workloads.csv", err, VALIDATE_ERR_LEN);
+    for (size_t i = 0; !rc && i < validate_n_runs(data); i++) {
+        char folder[4096];
+        snprintf(folder, sizeof folder, "%s/%s", a->dir, validate_run_at(data, i)->name);
+        rc = cli_spare_input_in(a->fit, folder, "requests.csv", err, VALIDATE_ERR_LEN) ||
+             cli_spare_input_in(a->fit, folder, "usage.csv", err, VALIDATE_ERR_LEN);
+    }
+    return rc ? -1 : 0;
+}
+
 static int validate(const validate_args *a) {
     char err[VALIDATE_ERR_LEN];
     scene s = {.cv = NULL};
     int code = CLI_USAGE;
-    if (!validate_open(&s.data, a->dir, err) && !validate_params_open(&s.params, a->params, err) &&
-        !open_start(a, &s.start, err) && !open_device(&s.device, err) && !make_folder(a->figures, err) &&
+    if (!validate_open(&s.data, a->dir, err) && !spare_inputs(a, s.data, err) &&
+        !validate_params_open(&s.params, a->params, err) && !open_start(a, &s.start, err) &&
+        !open_device(&s.device, err) && !make_folder(a->figures, err) &&
         !(a->fit && (cli_make_folder_of(a->fit, err, sizeof err) || validate_params_save_check(a->fit, err))))
         code = a->fit ? fit(a, &s, err) : report(a, &s, err);
     if (code != CLI_OK && *err) cli_complain("hassim validate", "%s", err);

@@ -80,7 +80,9 @@ static figures_status draw_one(sqlite3 *db, const figures_request *request, cons
                                char err[FIGURES_ERR_LEN]) {
     char data_path[FIGURES_PATH_LEN];
     size_t rows = 0;
-    if (figures_int_path(data_path, request->out_dir, name, ".tsv", err)) return FIGURES_BAD_INPUT;
+    if (figures_int_path(data_path, request->out_dir, name, ".tsv", err) ||
+        cli_spare_input(data_path, request->db_path, err, FIGURES_ERR_LEN))
+        return FIGURES_BAD_INPUT;
     figures_status status = figures_int_write_data(db, request, name, data_path, &rows, err);
     if (status != FIGURES_OK) return status;
     if (rows == 0) {

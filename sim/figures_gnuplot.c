@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli.h"
 #include "figures_int.h"
 
 extern char **environ;
@@ -49,7 +50,8 @@ static figures_status plot(const figures_request *request, const char *script_na
     if (figures_int_path(script, request->plots_dir, script_name, ".gp", err) ||
         figures_int_path(style, request->plots_dir, "style", ".gp", err) ||
         figures_int_path(picture, request->out_dir, name, suffix, err) ||
-        figures_int_path(part, "", picture, ".part", err))
+        figures_int_path(part, "", picture, ".part", err) ||
+        cli_spare_input(picture, request->db_path, err, FIGURES_ERR_LEN))
         return FIGURES_BAD_INPUT;
     char gnuplot[] = "gnuplot", defaults[] = "--default-settings", script_follows[] = "-c";
     char *argv[] = {gnuplot, defaults, script_follows, script, data_path, part, format, style, NULL};

@@ -45,6 +45,14 @@ keeps() {
     cmp -s before "$file" || complain "$file has changed"
 }
 
+# spares FILE WORD...: an output that is an input is refused in a line that says so, and nothing is left beside it
+spares() {
+    keeps 2 "$@"
+    [ "$(wc -l <log)" -eq 1 ] && grep -q 'found the input .*expected an output that replaces no input' log ||
+        complain "found another message"
+    find . -name '*.part' -o -name '*.tmp' | grep . >log && complain "found a part left behind"
+}
+
 # fails FOLDER WORD...: bad input leaves no folder
 fails() {
     folder=$1
@@ -92,6 +100,34 @@ if command -v gnuplot >/dev/null; then
     writes q/r/timeline.svg figures m/n/r.db --only timeline --format svg --out q/r
     writes s/t/devices.svg calib figure --format svg --out s/t
 fi
+
+# an output is no input, whatever it is called
+ln -s trace.csv symbolic.csv
+ln trace.csv hard.csv
+for output in trace.csv ./trace.csv data/../trace.csv symbolic.csv hard.csv; do
+    spares trace.csv trace import trace.csv -o $output
+    spares trace.csv trace sample trace.csv -n 1 -o $output
+done
+spares e/f/invocations.csv trace import e/f/invocations.csv -o e/f/invocations.csv
+spares e/f/durations.csv trace import e/f/invocations.csv -o e/f/durations.csv
+spares e/f/memory.csv trace sample -f invitro e/f -n 1 -o e/f/memory.csv
+cp trace.csv t.part
+words='trace import t.part'
+"$hassim" trace import t.part -o t >log 2>&1 && complain 'found exit code 0'
+cmp -s trace.csv t.part || complain 't.part has changed'
+rm t.part
+cp latency.csv second.csv
+spares second.csv calib import -f plain latency.csv second.csv -o second.csv
+spares latency.csv calib fit latency.csv -o latency.csv
+echo '{}' >facts.json
+spares facts.json calib fit latency.csv --facts facts.json -o facts.json
+for name in latency graphs operators; do
+    spares data/$name.csv rapp train --data data --kind table -o data/$name.csv
+done
+cp i/j/d.json devices.tsv
+spares devices.tsv calib figure ./devices.tsv -o .
+cp m/n/r.db timeline.tsv
+spares timeline.tsv figures timeline.tsv --only timeline -o .
 
 fails u trace import bad.csv -o u/t.packed
 fails u trace sample bad.csv -n 1 -o u/t.packed

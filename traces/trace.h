@@ -131,7 +131,9 @@ size_t trace_n_functions(const trace_file *file);
 /* valid while the file is open; index < trace_n_functions */
 trace_function trace_function_at(const trace_file *file, size_t index);
 trace_defects trace_defects_of(const trace_file *file);
-const char *trace_path_of(const trace_file *file);     /* the file itself, where a folder was opened */
+const char *trace_path_of(const trace_file *file); /* the file itself, where a folder was opened */
+/* The files that were joined to it, durations and memory: index 0, 1; NULL: none, or no more */
+const char *trace_path_joined(const trace_file *file, size_t index);
 uint64_t trace_input_bytes_of(const trace_file *file); /* that were read, unpacked, of all files joined */
 int trace_has_sizes(const trace_file *file);
 int trace_has_tokens(const trace_file *file);  /* its sizes are tokens, in and out */

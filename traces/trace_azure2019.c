@@ -402,6 +402,9 @@ int trace_azure2019_join(trace_file *file, trace_lines *lines, bool joined_only,
     if (durations && memory && !rc) {
         rc = join_sibling(file, durations, "Average", "Count", join_durations, err);
         if (!rc) rc = join_sibling(file, memory, "AverageAllocatedMb", "SampleCount", join_memory, err);
+        file->joined_paths[0] = durations;
+        file->joined_paths[1] = memory;
+        return rc;
     }
     free(durations);
     free(memory);

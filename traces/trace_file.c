@@ -192,6 +192,7 @@ void trace_close(trace_file *file) {
     free(file->by_rank);
     free(file->bytes);
     free(file->provenance);
+    for (size_t i = 0; i < 2; i++) free(file->joined_paths[i]);
     free(file->path);
     if (file->map) munmap(file->map, file->map_size);
     free(file);
@@ -221,6 +222,10 @@ trace_defects trace_defects_of(const trace_file *file) {
 
 const char *trace_path_of(const trace_file *file) {
     return file->path;
+}
+
+const char *trace_path_joined(const trace_file *file, size_t index) {
+    return index < 2 ? file->joined_paths[index] : NULL;
 }
 
 uint64_t trace_input_bytes_of(const trace_file *file) {

@@ -102,7 +102,7 @@ typedef struct {
  * 1 or 2 for the size. The same bytes are the packed
  * format's (trace_packed.h), mapped and never copied. */
 struct trace_file {
-    char *path;
+    char *path, *joined_paths[2];
     const char *format;
     bool is_guessed; /* the format, by the header line */
     trace_names keys;
