@@ -162,7 +162,7 @@ CREATE TABLE request (
 CREATE TABLE warning (
     run_id INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE,
     n      INTEGER NOT NULL,
-    name   TEXT NOT NULL, -- saturation, extrapolation, queue-growth, refused-actions, lost-requests
+    name   TEXT NOT NULL, -- saturation, extrapolation, queue-growth, refused-actions, lost-requests, trace-ends, no-arrivals, ...
     fn     INTEGER,       -- NULL: the whole run
     value  REAL NOT NULL, -- the greater, the worse; the name says of what
     text   TEXT NOT NULL,

@@ -7,14 +7,16 @@
 static const char *const kind_names[WARNING_KINDS] = {
     [WARNING_SATURATION] = "saturation",         [WARNING_EXTRAPOLATION] = "extrapolation",
     [WARNING_QUEUE_GROWTH] = "queue-growth",     [WARNING_REFUSED_ACTIONS] = "refused-actions",
-    [WARNING_LOST_REQUESTS] = "lost-requests",   [WARNING_UNNAMED_GPU] = "unnamed-gpu",
+    [WARNING_LOST_REQUESTS] = "lost-requests",   [WARNING_TRACE_ENDS] = "trace-ends",
+    [WARNING_NO_ARRIVALS] = "no-arrivals",       [WARNING_UNNAMED_GPU] = "unnamed-gpu",
     [WARNING_WIDE_INTERVALS] = "wide-intervals",
 };
 
 static const double STEP_S = 30, LONG_S = 60, LONG_PCT = 10;            /* saturation */
 static const double GROWTH = 1.5, GROWTH_REQUESTS = 10, GROWTH_PCT = 1; /* queue-growth */
 static const double REFUSED_PCT = 1;
-enum { REFUSED_LEAST = 5 };
+static const int64_t MINUTE_NS = INT64_C(60000000000); /* trace-ends */
+enum { REFUSED_LEAST = 5, NAMES_SHOWN = 3, NAME_SHOWN_LEN = 40, NAME_CUT_LEN = 8 };
 
 const char *warnings_name(warning_kind kind) {
     return kind_names[kind];
@@ -271,6 +273,70 @@ static int warn_lost(const engine_result *r, warning_list *out) {
     return 0;
 }
 
+/* ---- traces ---- */
+
+/* When the trace has no more for this function, since the run's begin; INT64_MAX: it lasts, or there is none. A minute
+ * less is let pass: recorded arrivals end with the last one, not where the recording stopped. */
+static int64_t trace_end_ns(const engine_setup *setup, const engine_result *r, const engine_fn *fn) {
+    const trace_spec *t = &fn->trace;
+    if (!t->file || fn->client) return INT64_MAX;
+    int64_t end_ns = trace_span_ns(t->file) - (int64_t)(t->offset_s * 1e9), spare_ns = MINUTE_NS;
+    if (trace_bin_ns(t->file) > spare_ns) spare_ns = trace_bin_ns(t->file);
+    if (r->bin_ns > spare_ns) spare_ns = r->bin_ns;
+    if (end_ns < 0) end_ns = 0;
+    return setup->duration_ns - end_ns > spare_ns ? end_ns : INT64_MAX;
+}
+
+static int warn_trace_ends(const engine_setup *setup, const engine_result *r, warning_list *out) {
+    int64_t first_ns = INT64_MAX;
+    size_t n = 0;
+    for (size_t fn = 0; fn < setup->n_fns; fn++) {
+        int64_t end_ns = trace_end_ns(setup, r, &setup->fns[fn]);
+        n += end_ns < INT64_MAX;
+        if (end_ns < first_ns) first_ns = end_ns;
+    }
+    if (n == 0) return 0;
+    double duration_s = (double)setup->duration_ns / 1e9, end_s = (double)first_ns / 1e9;
+    warning *w = add(out, WARNING_TRACE_ENDS, WARNING_RUN, 100 * (1 - end_s / duration_s));
+    if (!w) return -1;
+    snprintf(w->text, sizeof w->text,
+             "the recorded trace ends %.6g s into a run of %.6g s; nothing arrives after it (%zu of %zu "
+             "functions)",
+             end_s, duration_s, n, setup->n_fns);
+    return 0;
+}
+
+/* The first few names, hashes not in full */
+static void name_idle(const engine_setup *setup, const engine_result *r, warning *w) {
+    size_t used = strlen(w->text), shown = 0;
+    for (size_t fn = 0; fn < r->n_fns && shown <= NAMES_SHOWN; fn++) {
+        if (r->fns[fn].window_arrivals) continue;
+        const char *name = setup->fns[fn].name;
+        int is_long = strlen(name) > NAME_SHOWN_LEN;
+        if (++shown > NAMES_SHOWN)
+            snprintf(w->text + used, sizeof w->text - used, ", ...");
+        else
+            used +=
+                (size_t)snprintf(w->text + used, sizeof w->text - used, "%s%.*s%s", shown > 1 ? ", " : ": ",
+                                 is_long ? NAME_CUT_LEN : NAME_SHOWN_LEN, name, is_long ? "..." : "");
+    }
+}
+
+static int warn_no_arrivals(const engine_setup *setup, const engine_result *r, warning_list *out) {
+    size_t idle = 0;
+    for (size_t fn = 0; fn < r->n_fns; fn++) idle += r->fns[fn].window_arrivals == 0;
+    if (idle == 0) return 0;
+    warning *w = add(out, WARNING_NO_ARRIVALS, WARNING_RUN, 100.0 * (double)idle / (double)r->n_fns);
+    if (!w) return -1;
+    if (idle == r->n_fns)
+        snprintf(w->text, sizeof w->text, "no function has a request in the window");
+    else
+        snprintf(w->text, sizeof w->text, "%zu of %zu functions have no request in the window", idle,
+                 r->n_fns);
+    if (idle < r->n_fns) name_idle(setup, r, w);
+    return 0;
+}
+
 static int warn_predictor(const engine_setup *setup, warning_list *out) {
     if (!setup->predictor || !setup->predictor->note[0]) return 0;
     warning *w = add(out, WARNING_UNNAMED_GPU, WARNING_RUN, 1);
@@ -283,6 +349,7 @@ int warnings_of_run(const engine_setup *setup, const engine_result *result, warn
     *out = (warning_list){0};
     if (warn_saturation(setup, result, out) || warn_extrapolation(setup, result, out) ||
         warn_queue_growth(result, out) || warn_refused(result, out) || warn_lost(result, out) ||
+        warn_trace_ends(setup, result, out) || warn_no_arrivals(setup, result, out) ||
         warn_predictor(setup, out)) {
         warnings_free(out);
         return -1;

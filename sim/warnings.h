@@ -16,6 +16,10 @@
  *                    waiting then. By function where it has a timeline.
  *   refused-actions  more than 1 % of the policy's actions, and at least 5, were refused. value: %.
  *   lost-requests    requests were dropped, lost with their pod, or unfinished at the end. value: how many.
+ *   trace-ends       a recorded trace ends before the run does, by more than a minute and a bin of its and the
+ *                    timeline's: the rest is replayed empty. One line for all traces, of the earliest end. value: % of
+ *                    the run.
+ *   no-arrivals      functions without a request in the window. One line for all. value: % of the functions.
  *   unnamed-gpu      a trained predictor does not say which GPU was measured, and its data are not called after this one.
  *                    value: 1. (One that says another is refused.)
  *   wide-intervals   the 95 % interval of two policies' difference in cost or violations, paired by seed, holds 0
@@ -44,6 +48,8 @@ typedef enum {
     WARNING_QUEUE_GROWTH,
     WARNING_REFUSED_ACTIONS,
     WARNING_LOST_REQUESTS,
+    WARNING_TRACE_ENDS,
+    WARNING_NO_ARRIVALS,
     WARNING_UNNAMED_GPU,
     WARNING_WIDE_INTERVALS,
     WARNING_KINDS

@@ -137,6 +137,7 @@ const char *trace_path_joined(const trace_file *file, size_t index);
 uint64_t trace_input_bytes_of(const trace_file *file); /* that were read, unpacked, of all files joined */
 int trace_has_sizes(const trace_file *file);
 int trace_has_tokens(const trace_file *file);  /* its sizes are tokens, in and out */
+int64_t trace_bin_ns(const trace_file *file);  /* of its counts: a minute, a second; 0: it has arrivals */
 int64_t trace_span_ns(const trace_file *file); /* end of the last minute, or of the last arrival */
 
 /* Adds the function's invocations in minute i of the file to counts[i], for i < n_minutes. */

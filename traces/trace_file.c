@@ -240,6 +240,10 @@ int trace_has_tokens(const trace_file *file) {
     return file->has_tokens;
 }
 
+int64_t trace_bin_ns(const trace_file *file) {
+    return file->bin_ns;
+}
+
 int64_t trace_span_ns(const trace_file *file) {
     return file->span_ns;
 }

@@ -33,7 +33,7 @@ typedef struct {
 
 static void make(made *m) {
     *m = (made){.fn = {.name = "f", .model_name = "m", .batch_max = 4, .workers = 1},
-                .of = {.arrivals = 10000, .completed = 10000}};
+                .of = {.arrivals = 10000, .completed = 10000, .window_arrivals = 9000}};
     for (size_t k = 0; k < BINS; k++)
         m->by_fn[k] = (engine_bin){.arrivals = 100, .completed = 100, .pods_ready = 1, .capacity_rps = 10};
     m->setup = (engine_setup){.duration_ns = BINS * INT64_C(15000000000),
@@ -191,6 +191,88 @@ static void lost_requests(void **state) {
     m.of.in_flight = 4;
     warns(&m, WARNING_LOST_REQUESTS, 7, "7 of 10000 requests: 1 dropped, 2 lost, 4 unfinished");
     assert_int_equal(m.list.items->fn, 0);
+    warnings_free(&m.list);
+}
+
+/* The run lasts 1500 s. The trace is of two functions, and its counts are per minute or its arrivals have times. */
+static void open_lasting(trace_file **out, int minutes, const char *format) {
+    char path[] = "test_warnings_XXXXXX", err[TRACE_ERR_LEN];
+    int fd = mkstemp(path);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+    assert_non_null(f);
+    if (strcmp(format, "csv") == 0) {
+        fprintf(f, "time_s,function\n1,a\n%d,b\n", 60 * minutes);
+    } else {
+        fprintf(f, "HashOwner,HashApp,HashFunction,Trigger");
+        for (int i = 1; i <= minutes; i++) fprintf(f, ",%d", i);
+        fprintf(f, "\no,p,a,http");
+        for (int i = 1; i <= minutes; i++) fprintf(f, ",1");
+        fprintf(f, "\n");
+    }
+    assert_int_equal(fclose(f), 0);
+    int rc = trace_open(out, format, path, err);
+    unlink(path);
+    if (rc) fail_msg("%s", err);
+}
+
+static void traces_that_end(void **state) {
+    made m;
+    const char *const formats[] = {"azure2019", "csv"};
+    (void)state;
+    make(&m);
+    for (int i = 0; i < 2; i++) {
+        trace_file *file = NULL;
+        open_lasting(&file, 24, formats[i]); /* a minute before the end */
+        m.fn.trace = (trace_spec){.file = file, .scale = 1};
+        quiet(&m);
+        m.fn.trace.offset_s = 690; /* 750 s */
+        warns(&m, WARNING_TRACE_ENDS, 50,
+              "the recorded trace ends 750 s into a run of 1500 s; nothing arrives after it (1 of 1 "
+              "functions)");
+        assert_true(m.list.items->fn == WARNING_RUN);
+        m.fn.trace.offset_s = 99999;
+        warns(
+            &m, WARNING_TRACE_ENDS, 100,
+            "the recorded trace ends 0 s into a run of 1500 s; nothing arrives after it (1 of 1 functions)");
+        m.fn.trace.offset_s = 0;
+        m.setup.duration_ns += INT64_C(1000000000);
+        assert_non_null(warned(&m));
+        m.result.bin_ns = INT64_C(61000000000);
+        quiet(&m);
+        m.fn.trace.file = NULL; /* synthetic arrivals do not end */
+        m.setup.duration_ns *= 2;
+        quiet(&m);
+        trace_close(file);
+        warnings_free(&m.list);
+        make(&m);
+    }
+    warnings_free(&m.list);
+}
+
+static void functions_without_arrivals(void **state) {
+    static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef";
+    made m;
+    engine_fn fns[6];
+    engine_fn_result of[6];
+    (void)state;
+    make(&m);
+    m.of.window_arrivals = 0; /* those of the warm-up do not count */
+    warns(&m, WARNING_NO_ARRIVALS, 100, "no function has a request in the window");
+    for (int i = 0; i < 6; i++) {
+        fns[i] = m.fn;
+        of[i] = m.of;
+    }
+    fns[2].name = hash;
+    of[0].window_arrivals = of[3].window_arrivals = of[5].window_arrivals = 1;
+    m.setup.fns = fns;
+    m.result.fns = of;
+    m.setup.n_fns = m.result.n_fns = 6;
+    warns(&m, WARNING_NO_ARRIVALS, 50, "3 of 6 functions have no request in the window: f, 01234567..., f");
+    of[0].window_arrivals = 0;
+    assert_non_null(warned(&m));
+    assert_non_null(strstr(m.list.items->text, ": f, f, 01234567..., ..."));
+    for (int i = 0; i < 6; i++) of[i].window_arrivals = 1;
+    quiet(&m);
     warnings_free(&m.list);
 }
 
@@ -465,6 +547,8 @@ int main(void) {
         cmocka_unit_test(refused_actions),
         cmocka_unit_test(lost_requests),
         cmocka_unit_test(unnamed_gpus),
+        cmocka_unit_test(traces_that_end),
+        cmocka_unit_test(functions_without_arrivals),
         cmocka_unit_test(pods_beyond_the_calibration),
         cmocka_unit_test(pods_on_another_device),
         cmocka_unit_test(names_are_parsed),
