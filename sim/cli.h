@@ -44,7 +44,7 @@ int cli_run_verb(const cli_verb *verbs, const char *command, int argc, char **ar
 void cli_complain(const char *command, const char *format, ...);
 
 /* Where commands write. What -o names is replaced once the new one is whole; but a database of results (run: its --force
- * keeps the old one as DB~) and the source of a policy (policy new) are never replaced unasked. Folders that are missing
+ * keeps the old ones as DB~, DB~2, ...) and the source of a policy (policy new) are never replaced unasked. Folders that are missing
  * are made, when all input is read: with those above, by these two, for a folder, and for a file that will be in it. 0,
  * or -1 with err, of len bytes. */
 int cli_make_folder(const char *folder, char *err, unsigned long len);

@@ -43,7 +43,7 @@ static const struct argp_option options[] = {
     {"output", 'o', "DB", 0, "results database (default: results/NAME.db)", 0},
     {"jobs", 'j', "N", 0, "runs at a time (default: cores / threads per run)", 0},
     {"resume", KEY_RESUME, NULL, 0, "make only the runs that the database lacks", 0},
-    {"force", KEY_FORCE, NULL, 0, "begin anew; an existing database is kept as DB~", 0},
+    {"force", KEY_FORCE, NULL, 0, "begin anew; an existing one is kept as DB~, DB~2, ...", 0},
     {"only", KEY_ONLY, "POLICY", 0, "only this policy, by label or name; repeatable", 0},
     {"seeds", KEY_SEEDS, "N", 0, "seeds 1 to N, whatever the config says", 0},
     {"set", KEY_SET, "PATH=VALUE", 0, "override a key, as in policies.has.params.tick_s=1; repeatable", 0},

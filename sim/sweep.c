@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "results_int.h"
 #include "sweep_int.h"
 
 static int fail_memory(char *err) {
@@ -179,17 +180,24 @@ static int skip_finished(sweep *s, char *err) {
     return has < 0 ? -1 : 0;
 }
 
-/* --force moves only what we may have written: a SQLite file, or an empty one */
-static int check_movable(const char *path, char *err) {
-    char head[16] = {0};
+/* By the header of a SQLite file: its first 16 bytes, and the application's id at byte 68, high byte first. (SQLite,
+ * "Database File Format") NULL: results of ours, of whatever version, or an empty file, which a run cut off early leaves.
+ */
+static const char *what_else_it_is(const char *path) {
+    unsigned char head[72] = {0};
     FILE *file = fopen(path, "rb");
-    size_t got = file == NULL ? 1 : fread(head, 1, sizeof head, file);
-    if (file != NULL) fclose(file);
-    if (got == 0 || (got == sizeof head && memcmp(head, "SQLite format 3", sizeof head) == 0)) return 0;
-    return config_fail(err, path, NULL, "a file that is no database", "one that --force may move aside");
+    if (file == NULL) return "a file that cannot be read";
+    size_t got = fread(head, 1, sizeof head, file);
+    int bad = ferror(file);
+    fclose(file);
+    if (bad) return "a file that cannot be read";
+    if (got == 0) return NULL;
+    if (got < sizeof head || memcmp(head, "SQLite format 3", 16) != 0) return "a file that is no database";
+    uint32_t id = (uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 | head[71];
+    return id == RESULTS_APPLICATION_ID ? NULL : "a SQLite database of another program";
 }
 
-/* What an existing file means: 0 go on, -1 refused */
+/* What an existing file means: 0 go on, -1 refused. --force moves only what we may have written */
 static int check_database(sweep *s, char *err) {
     struct stat st;
     const sweep_options *o = &s->options;
@@ -199,7 +207,10 @@ static int check_database(sweep *s, char *err) {
         return config_fail(err, o->db_path, NULL, "something that is no file",
                            "a results database, or nothing");
     if (o->resume) return skip_finished(s, err);
-    return o->force ? check_movable(o->db_path, err)
+    const char *else_it_is = what_else_it_is(o->db_path);
+    if (else_it_is != NULL)
+        return config_fail(err, o->db_path, NULL, else_it_is, "a results database of hassim, or nothing");
+    return o->force ? 0
                     : config_fail(err, o->db_path, NULL, "existing results",
                                   "--resume (makes what is missing), --force (begins anew and keeps them as "
                                   "PATH~) or another -o");

@@ -36,8 +36,9 @@ typedef int (*sweep_engine)(const engine_setup *setup, const engine_options *opt
 
 typedef struct {
     const char *db_path;
-    unsigned jobs;     /* >= 1 */
-    int resume, force; /* an existing database: complete it; or move it to PATH~ and begin anew */
+    unsigned jobs; /* >= 1 */
+    int resume,
+        force; /* an existing database: complete it; or move it to PATH~ (PATH~2, ...) and begin anew */
     int eager;
     const char *const *only; /* labels or names of policies */
     size_t n_only;           /* 0: all */

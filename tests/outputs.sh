@@ -93,6 +93,25 @@ writes k/l/m.json rapp train --data data --kind table -o k/l/m.json
 # results and policies are somebody's work
 "$hassim" run config.json -o m/n/r.db >log 2>&1 || { words=run; complain 'does not run'; }
 keeps 2 m/n/r.db run config.json -o m/n/r.db
+for time in first second third; do # each --force keeps what was there
+    cp m/n/r.db was.$time
+    "$hassim" run config.json --force --set seeds=2 -o m/n/r.db >log 2>&1 || complain "fails the $time time"
+    grep -q '^old results: m/n/r.db~' log || complain 'does not say where the old results are'
+done
+cmp -s was.first m/n/r.db~ && cmp -s was.second m/n/r.db~2 && cmp -s was.third m/n/r.db~3 || complain 'results are lost'
+echo 'int main(void);' >mine.c
+for option in --force --check-only; do
+    keeps 2 mine.c run config.json -o mine.c $option
+    grep -q 'mine.c: found a file that is no database, expected a results database' log || complain 'says something else'
+done
+keeps 2 mine.c run config.json -o mine.c --resume
+keeps 2 mine.c run config.json -o mine.c
+grep -q 'found a file that is no database' log || complain 'says something else'
+keeps 2 config.json run config.json -o config.json --force
+cp was.first foreign.db # its application_id, at byte 68
+printf '\0\0\0\0' | dd of=foreign.db bs=1 seek=68 conv=notrunc 2>/dev/null
+keeps 2 foreign.db run config.json -o foreign.db --force
+grep -q 'found a SQLite database of another program' log || complain 'says something else'
 "$hassim" policy new mine -o o/p >log 2>&1 || { words=policy; complain 'is not made'; }
 keeps 2 o/p/mine.c policy new mine -o o/p
 

@@ -533,6 +533,8 @@ static void scripts_may_fail_on_warnings(void **state) {
     assert_int_equal(run_with(p, "lost"), CLI_USAGE);
     unlink(path);
     unlink(kept);
+    snprintf(kept, sizeof kept, "%s~2", p->db);
+    assert_int_equal(unlink(kept), 0);
 }
 
 #define AT_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, clear_place)
