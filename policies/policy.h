@@ -160,10 +160,12 @@ typedef struct {
     const char *reason;   /* static string, kept in the results: why */
 } pol_action;
 
-typedef struct { /* services that the engine lends */
+/* Services that the engine lends. A config's check opens a policy with less: the times, and fn, which then tells of one
+ * made-up function (n_fns is 1, its memory_mib 0); the others are NULL. */
+typedef struct {
     void *impl;
     int64_t scrape_ns, scrape_phase_ns; /* scrapes at phase + k * scrape, k >= 0: what a skipped tick saw */
-    const pol_fn *(*fn)(void *impl, uint32_t fn);
+    const pol_fn *(*fn)(void *impl, uint32_t fn); /* never NULL, nor what it returns for fn < n_fns */
     /* Applies the action if it is legal: >= 0 (START: the new pod's id), or -1: refused, nothing changed.
      * Only within act. */
     int64_t (*plan)(void *impl, const pol_action *action);
@@ -203,7 +205,7 @@ typedef struct {
     const char *billing;
     /* values[i] belongs to params[i]. Sets *flags (POL_GLOBAL or 0) and *tick_ns (> 0). POL_BAD_PARAM: a
      * combination that makes no sense, explained in err. Of host, only fn and the times may be asked yet: a
-     * config's check opens a policy, too. */
+     * config's check opens a policy, too, and closes it at once. */
     pol_status (*open)(pol_ctx **out, const pol_host *host, size_t n_fns, pol_mode mode, const double *values,
                        uint32_t *flags, int64_t *tick_ns, char err[POL_ERR_LEN]);
     int (*observe)(pol_ctx *ctx, const pol_obs *obs, int64_t *next_ns); /* 1: wants to act */

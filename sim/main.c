@@ -16,7 +16,7 @@ static const command commands[] = {
     {"compare", cli_compare, "the table of an experiment, with 95 % intervals and ratios"},
     {"figures", cli_figures, "draw an experiment's figures (gnuplot)"},
     {"trace", cli_trace, "info, import, sample, lint, generate: look at traces, make synthetic ones"},
-    {"calib", cli_calib, "info, fit: what the simulator knows about GPUs and models"},
+    {"calib", cli_calib, "info, check, import, fit, figure: what the simulator knows about GPUs and models"},
     {"rapp", cli_rapp, "train, eval, cv, predict: latency predictors, and how good they are"},
     {"policy", cli_policy, "list, new, test: the policies, and yours among them"},
     {"validate", cli_validate, "recorded runs of a real testbed, simulated: how far off?"},
