@@ -1,6 +1,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +166,31 @@ static void print_marginals(const trace_population_marginals *got) {
     printf("  %-58s %7.0f MB %6.0f MB\n", "median memory", p.median_mb, got->median_mb);
 }
 
+static int is_stopped(void) {
+    sigset_t pending;
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
+}
+
+/* A job in the background may have been told to ignore it; blocked, it would be pending all the same */
+static void add_unless_ignored(sigset_t *set, int signal) {
+    struct sigaction now;
+    if (sigaction(signal, NULL, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(set, signal);
+}
+
+/* Ctrl-C waits until the parts of files are removed; then it ends the program as ever */
+static int generate(generate_args *args, trace_summary *summary, char err[TRACE_ERR_LEN]) {
+    sigset_t stops, before;
+    sigemptyset(&stops);
+    add_unless_ignored(&stops, SIGINT);
+    add_unless_ignored(&stops, SIGTERM);
+    args->spec.is_stopped = is_stopped;
+    sigprocmask(SIG_BLOCK, &stops, &before);
+    int rc = trace_generate(&args->spec, args->directory, summary, err);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
 int cli_trace_generate(int argc, char **argv) {
     const struct argp argp = {
         options,
@@ -186,7 +212,7 @@ int cli_trace_generate(int argc, char **argv) {
     if (args.spec.like == TRACE_LIKE_AZURE2019 && !args.has_rps)
         args.spec.mean_rps = TRACE_AZURE2019_RPS_PER_FUNCTION * args.spec.functions;
     if (trace_generate_check(&args.spec, err) || cli_make_folder(args.directory, err, sizeof err) ||
-        trace_generate(&args.spec, args.directory, &summary, err)) {
+        generate(&args, &summary, err)) {
         cli_complain("hassim trace generate", "%s", err);
         return CLI_USAGE;
     }

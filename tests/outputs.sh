@@ -90,6 +90,22 @@ writes g/h/m.csv calib import --format plain latency.csv -o g/h/m.csv
 writes i/j/d.json calib fit latency.csv -o i/j/d.json
 writes k/l/m.json rapp train --data data --kind table -o k/l/m.json
 
+# stopped in the midst of it: nothing but the folder (a shell's background job ignores SIGINT, but not SIGTERM)
+words='trace generate, stopped'
+"$hassim" trace generate --functions 20000 --minutes 2880 -o v/w >log 2>&1 &
+job=$!
+i=0
+while [ $i -lt 100 ] && ! [ -s v/w/.invocations.csv.part ]; do
+    sleep 0.05
+    i=$((i + 1))
+done
+[ -s v/w/.invocations.csv.part ] || complain 'has not begun after 5 s'
+kill -TERM $job
+{ wait $job; } 2>/dev/null
+found=$?
+[ $found -eq 143 ] || complain "found exit code $found, expected 143"
+[ -z "$(ls -A v/w)" ] || complain "found $(ls -A v/w) left behind"
+
 # results and policies are somebody's work
 "$hassim" run config.json -o m/n/r.db >log 2>&1 || { words=run; complain 'does not run'; }
 keeps 2 m/n/r.db run config.json -o m/n/r.db

@@ -366,6 +366,7 @@ static int write_functions(const file_set *set, drawing *d, const function_plan 
     const trace_generate_spec *spec = d->spec;
     put_headers(set, spec->minutes);
     for (uint32_t fn = 0; fn < spec->functions; fn++) {
+        if (spec->is_stopped && spec->is_stopped()) return trace_fail(err, "stopped before all was written");
         if (draw_counts(d, &plan[fn], fn, err)) return -1;
         trace_kind_summary *kind = &summary->kinds[plan[fn].kind];
         d->sums[fn] = summarise(kind, fn, plan[fn].rps, d->counts, spec->minutes);

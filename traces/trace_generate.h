@@ -39,6 +39,7 @@ typedef struct {
     double mean_rps;           /* of all together, > 0, to 1e6 */
     double mix[TRACE_N_KINDS]; /* how the functions are divided among the kinds; any scale */
     uint64_t seed;
+    int (*is_stopped)(void); /* asked between functions; not 0: that is an error. NULL: never */
 } trace_generate_spec;
 
 typedef struct {
