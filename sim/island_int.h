@@ -76,7 +76,7 @@ typedef struct { /* a place that a stopped pod has freed */
     uint32_t fn, pod;
 } release;
 
-enum { ARRIVAL_BLOCK = 32, ARRIVAL_BLOCK_MAX = 4096 }; /* drawn at a time, for a pod and for all */
+enum { ARRIVAL_BLOCK = 64, ARRIVAL_BLOCK_MAX = 4096 }; /* drawn at a time, for a pod and for all */
 
 /* What an event of a request touches comes first. */
 typedef struct island {
