@@ -6,7 +6,7 @@ stats data using (column("ms")) name "ms" nooutput
 stats data using (column("ms") + sqrt(column("half2"))) name "high" nooutput
 stats data using (column("runs")) name "runs" nooutput
 blocks = panel_blocks
-panels = panel_max + 1
+panels = int(panel_max) + 1
 array first[panels]
 array last[panels]
 array title[panels]
@@ -39,7 +39,7 @@ eval begin(width, height)
 set label 1 (runs_max < 2 ? "Latency, arrival to response (one run each)" : \
     sprintf("Latency, arrival to response: means of %d runs, bars: 95 %% intervals", runs_max)) \
     at screen 0.5, screen 1 - 0.17 / height center font ",11"
-set label 2 (high_max > 2e4 ? "latency, s" : "latency, ms") at screen 0.17 / width, screen (bottom + (height - bottom - top) / 2) / height center rotate by 90
+set label 2 (high_max > 2e4 ? "latency, s (log scale)" : "latency, ms (log scale)") at screen 0.17 / width, screen (bottom + (height - bottom - top) / 2) / height center rotate by 90
 
 # Seconds where milliseconds grow long.
 per = high_max > 2e4 ? 1000.0 : 1

@@ -1,6 +1,6 @@
 -- How long do the slow ones take? Quantiles of latency per policy at the first grid point: panel 0 all functions
--- together, then the functions with most requests; half2 is the square of half a 95 % interval over the seeds, 0
--- with one seed. place counts the quantiles.
+-- together, then the functions with most requests, of those that served any; half2 is the square of half a 95 %
+-- interval over the seeds, 0 with one seed. place counts the quantiles.
 WITH here AS (
     SELECT * FROM run WHERE grid = (SELECT grid FROM run ORDER BY plan, grid LIMIT 1)
 ), series AS (
@@ -8,6 +8,7 @@ WITH here AS (
 ), shown AS (
     SELECT fn, name, row_number() OVER (ORDER BY window_arrivals DESC, fn) AS panel
     FROM function_result WHERE run_id = (SELECT id FROM here ORDER BY plan LIMIT 1)
+      AND fn IN (SELECT f.fn FROM here AS h JOIN function_result AS f ON f.run_id = h.id WHERE f.p50_ms IS NOT NULL)
     ORDER BY panel LIMIT 5
 ), each_run AS (
     SELECT label, 0 AS panel, 'all functions' AS title, NULL AS slo_ms, p50_ms, p90_ms, p95_ms, p99_ms FROM here

@@ -6,7 +6,7 @@ stats data using (column("multiplier")) name "multiplier" nooutput
 stats data using (column("violation_pct") + sqrt(column("half2"))) name "miss" nooutput
 stats data using (column("runs")) name "runs" nooutput
 blocks = panel_blocks
-panels = panel_max + 1
+panels = int(panel_max) + 1
 array first[panels]
 array last[panels]
 array title[panels]

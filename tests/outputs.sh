@@ -164,6 +164,20 @@ spares devices.tsv calib figure ./devices.tsv -o .
 cp m/n/r.db timeline.tsv
 spares timeline.tsv figures timeline.tsv --only timeline -o .
 
+# a function that serves and one that nobody calls: every figure that has data is drawn
+cat >few.json <<'EOF'
+{"name": "few", "duration_s": 60, "seeds": 2, "cluster": {"gpus": [{"device": "v100-16gb", "nodes": 2}]},
+ "functions": [{"name": "a", "model": "resnet50", "trace": {"shape": "steady", "mean_rps": 5}},
+               {"name": "b", "model": "resnet50", "trace": {"shape": "steady", "mean_rps": 0}}],
+ "policies": [{"name": "has"}, {"name": "kserve"}], "grid": {"slo_multiplier": [2, 4]}}
+EOF
+words="figures few.db"
+"$hassim" run few.json -o few.db >log 2>&1 || complain "found exit code $?, expected 0 of the run before it"
+"$hassim" figures few.db --out few >log 2>&1 || complain "found exit code $?, expected 0"
+for name in cost_violation tail_latency timeline violation_slo; do
+    [ -s few/$name.png ] || complain "found no few/$name.png"
+done
+
 fails u trace import bad.csv -o u/t.packed
 fails u trace sample bad.csv -n 1 -o u/t.packed
 fails u trace sample trace.csv -n 9 -o u/t.packed
