@@ -168,7 +168,7 @@ spares timeline.tsv figures timeline.tsv --only timeline -o .
 cat >few.json <<'EOF'
 {"name": "few", "duration_s": 60, "seeds": 2, "cluster": {"gpus": [{"device": "v100-16gb", "nodes": 2}]},
  "functions": [{"name": "a", "model": "resnet50", "trace": {"shape": "steady", "mean_rps": 5}},
-               {"name": "b", "model": "resnet50", "trace": {"shape": "steady", "mean_rps": 0}}],
+               {"name": "b", "model": "resnet50", "trace": {"shape": "steady", "mean_rps": 1e-9}}],
  "policies": [{"name": "has"}, {"name": "kserve"}], "grid": {"slo_multiplier": [2, 4]}}
 EOF
 words="figures few.db"
