@@ -262,8 +262,10 @@ static int spare_inputs(const char *data, const figure_args *args, char err[FIGU
 }
 
 static int draw(const figure_args *args, const devices *d, char err[FIGURES_ERR_LEN]) {
-    static const int codes[] = {
-        [FIGURES_OK] = CLI_OK, [FIGURES_BAD_INPUT] = CLI_USAGE, [FIGURES_FAILED] = CLI_FAILED};
+    static const int codes[] = {[FIGURES_OK] = CLI_OK,
+                                [FIGURES_BAD_INPUT] = CLI_USAGE,
+                                [FIGURES_FAILED] = CLI_FAILED,
+                                [FIGURES_BROKEN] = CLI_FAILED};
     char plots[CLI_CALIB_PATH_LEN], data[FIGURES_PATH_LEN];
     figures_request request = args->request;
     cli_calib_file f;

@@ -62,8 +62,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 }
 
 static int draw(figures_request *request) {
-    static const int codes[] = {
-        [FIGURES_OK] = CLI_OK, [FIGURES_BAD_INPUT] = CLI_USAGE, [FIGURES_FAILED] = CLI_FAILED};
+    static const int codes[] = {[FIGURES_OK] = CLI_OK,
+                                [FIGURES_BAD_INPUT] = CLI_USAGE,
+                                [FIGURES_FAILED] = CLI_FAILED,
+                                [FIGURES_BROKEN] = CLI_FAILED};
     char plots[4096], err[FIGURES_ERR_LEN];
     figures_status status = FIGURES_FAILED;
     request->plots_dir = plots;

@@ -95,12 +95,19 @@ static figures_status draw_one(sqlite3 *db, const figures_request *request, cons
 
 static figures_status draw_all(sqlite3 *db, const figures_request *request, const name_list *names,
                                char err[FIGURES_ERR_LEN]) {
-    size_t drawn = 0;
+    size_t drawn = 0, broken = 0;
     if (cli_make_folder(request->out_dir, err, FIGURES_ERR_LEN)) return FIGURES_FAILED;
     for (size_t i = 0; i < names->n; i++) {
         if (request->only && strcmp(names->items[i], request->only) != 0) continue;
         figures_status status = draw_one(db, request, names->items[i], &drawn, err);
-        if (status != FIGURES_OK) return status;
+        if (status != FIGURES_OK && status != FIGURES_BROKEN) return status;
+        if (status == FIGURES_OK) continue;
+        fprintf(request->log, "%s: %s\n", names->items[i], err);
+        broken++;
+    }
+    if (broken) {
+        snprintf(err, FIGURES_ERR_LEN, "%zu figure%s could not be drawn", broken, broken == 1 ? "" : "s");
+        return FIGURES_BROKEN;
     }
     if (drawn) return FIGURES_OK;
     snprintf(err, FIGURES_ERR_LEN, "%s: no figure could be drawn from it", request->db_path);

@@ -23,7 +23,8 @@ enum { FIGURES_SVG = 1, FIGURES_PNG = 2, FIGURES_PDF = 4 };
 typedef enum {
     FIGURES_OK,
     FIGURES_BAD_INPUT, /* database, name or folder */
-    FIGURES_FAILED,    /* gnuplot, disk, memory; or no figure had data */
+    FIGURES_FAILED,    /* disk, memory, no gnuplot; or no figure had data */
+    FIGURES_BROKEN,    /* some figure's query or script fails; the others are drawn all the same */
 } figures_status;
 
 typedef struct {
@@ -32,7 +33,7 @@ typedef struct {
     const char *only;    /* NULL: all */
     unsigned formats;    /* FIGURES_SVG | ... */
     FILE *paths;         /* one line per file written */
-    FILE *log;           /* one line per figure without data */
+    FILE *log;           /* one line per figure without data, and per broken one */
 } figures_request;
 
 /* "svg,pdf" as FIGURES_SVG | FIGURES_PDF; 0: one of the items is no format. */

@@ -83,18 +83,18 @@ static figures_status write_rows(sqlite3 *db, sqlite3_stmt *stmt, const char *pa
     if (fclose(f) || bad) return fail_io(path, err);
     if (rc == SQLITE_DONE) return FIGURES_OK;
     snprintf(err, FIGURES_ERR_LEN, "%s: %s", sql_path, sqlite3_errmsg(db));
-    return FIGURES_BAD_INPUT;
+    return FIGURES_BROKEN;
 }
 
 static figures_status prepare(sqlite3 *db, const char *sql, const char *sql_path, sqlite3_stmt **stmt,
                               char err[FIGURES_ERR_LEN]) {
     if (sqlite3_prepare_v2(db, sql, -1, stmt, NULL) != SQLITE_OK) {
         snprintf(err, FIGURES_ERR_LEN, "%s: %s", sql_path, sqlite3_errmsg(db));
-        return FIGURES_BAD_INPUT;
+        return FIGURES_BROKEN;
     }
     if (*stmt && sqlite3_stmt_readonly(*stmt) && sqlite3_column_count(*stmt) > 0) return FIGURES_OK;
     snprintf(err, FIGURES_ERR_LEN, "%s: returns no rows by its nature; expected one SELECT", sql_path);
-    return FIGURES_BAD_INPUT;
+    return FIGURES_BROKEN;
 }
 
 /* The file appears under its name only when it is whole and has rows. */
@@ -114,7 +114,7 @@ figures_status figures_int_write_data(sqlite3 *db, const figures_request *reques
     char sql_path[FIGURES_PATH_LEN], *sql = NULL;
     sqlite3_stmt *stmt = NULL;
     if (figures_int_path(sql_path, request->plots_dir, name, ".sql", err)) return FIGURES_BAD_INPUT;
-    if (!(sql = read_sql(sql_path, err))) return FIGURES_BAD_INPUT;
+    if (!(sql = read_sql(sql_path, err))) return FIGURES_BROKEN;
     figures_status status = prepare(db, sql, sql_path, &stmt, err);
     if (status == FIGURES_OK) status = write_file(db, stmt, data_path, sql_path, rows, err);
     sqlite3_finalize(stmt);

@@ -26,7 +26,7 @@ static figures_status run_gnuplot(char *const argv[], char err[FIGURES_ERR_LEN])
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return FIGURES_OK;
     snprintf(err, FIGURES_ERR_LEN, "%s: gnuplot failed (its message is above)", argv[3]);
-    return FIGURES_FAILED;
+    return FIGURES_BROKEN;
 }
 
 /* gnuplot may be content and yet have written nothing: a terminal that it was built without. */
@@ -39,7 +39,7 @@ static figures_status keep_picture(const char *part, const char *picture, const 
         snprintf(err, FIGURES_ERR_LEN, "%s: %s", picture, strerror(errno));
     else
         return FIGURES_OK;
-    return FIGURES_FAILED;
+    return FIGURES_BROKEN;
 }
 
 static figures_status plot(const figures_request *request, const char *script_name, const char *name,

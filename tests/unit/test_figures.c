@@ -145,12 +145,33 @@ static void bad_queries_and_names_are_refused(void **state) {
     const place *p = *state;
     ends(draw(p, p->plots, NULL, 0), FIGURES_BAD_INPUT, "holds no figure", "");
     put_plot(p, "f.sql", "DELETE FROM run");
-    ends(draw(p, p->plots, NULL, 0), FIGURES_BAD_INPUT, "expected one SELECT", "");
+    ends(draw(p, p->plots, NULL, 0), FIGURES_BROKEN, "1 figure could not", "expected one SELECT");
     put_plot(p, "f.sql", "SELECT absent FROM run");
-    ends(draw(p, p->plots, NULL, 0), FIGURES_BAD_INPUT, "no such column: absent", "");
+    ends(draw(p, p->plots, NULL, 0), FIGURES_BROKEN, "1 figure could not", "no such column: absent");
     put_plot(p, "g.sql", "SELECT 1");
     ends(draw(p, p->plots, "h", 0), FIGURES_BAD_INPUT, "no figure 'h'; expected one of: f, g", "");
     ends(draw(p, "no/plots", NULL, 0), FIGURES_BAD_INPUT, "no/plots: No such file", "");
+}
+
+static void skip_without_gnuplot(void) {
+    if (system("gnuplot --version >/dev/null 2>&1") == 0) return;
+    print_message("skipped: gnuplot is not installed\n");
+    skip();
+}
+
+static void a_broken_figure_stops_no_other(void **state) {
+    const place *p = *state;
+    char path[160];
+    skip_without_gnuplot();
+    put_plot(p, "a.sql", "SELECT absent FROM run");
+    put_plot(p, "b.sql", "SELECT label FROM run");
+    put_plot(p, "b.gp", "exit status 1");
+    put_plot(p, "c.sql", "SELECT label FROM run");
+    put_plot(p, "c.gp", "set terminal svg; set output ARG2; plot x");
+    ends(draw(p, p->plots, NULL, FIGURES_SVG), FIGURES_BROKEN, "2 figures could not be drawn", "a: ");
+    ends(draw(p, p->plots, NULL, FIGURES_SVG), FIGURES_BROKEN, "", "b: ");
+    snprintf(path, sizeof path, "%s/c.svg", p->out);
+    assert_int_equal(access(path, R_OK), 0);
 }
 
 static void gnuplot_is_asked_for(void **state) {
@@ -161,12 +182,6 @@ static void gnuplot_is_asked_for(void **state) {
     ends(draw(p, p->plots, NULL, FIGURES_SVG), FIGURES_FAILED, "apt install gnuplot-nox", "");
     assert_int_equal(setenv("PATH", path, 1), 0);
     free(path);
-}
-
-static void skip_without_gnuplot(void) {
-    if (system("gnuplot --version >/dev/null 2>&1") == 0) return;
-    print_message("skipped: gnuplot is not installed\n");
-    skip();
 }
 
 /* The shipped figures, on a path that a shell would trip over; some have no data here, and say so. */
@@ -406,6 +421,7 @@ int main(void) {
         AT_PLACE(rows_come_in_blocks),
         AT_PLACE(a_figure_without_data_says_so),
         AT_PLACE(bad_queries_and_names_are_refused),
+        AT_PLACE(a_broken_figure_stops_no_other),
         AT_PLACE(gnuplot_is_asked_for),
         AT_PLACE(shipped_figures_are_drawn),
         AT_PLACE(every_figure_has_data),
