@@ -17,22 +17,23 @@ WITH here AS (
 ), centred AS (
     SELECT h.nth, h.label, h.cost_per_1k_usd AS cost, h.violation_pct AS miss, h.gpus_mean AS gpus,
            avg(h.cost_per_1k_usd) OVER same AS cost_mean, avg(h.violation_pct) OVER same AS miss_mean,
-           avg(h.gpus_mean) OVER same AS gpus_mean
+           avg(h.gpus_mean) OVER same AS gpus_mean, h.model_error
     FROM here AS h
     WHERE (h.off IS NOT NULL OR h.label = (SELECT label FROM whole)) AND h.mode = (SELECT mode FROM whole)
     WINDOW same AS (PARTITION BY h.label)
 ), summed AS (
     SELECT min(nth) AS place, label, count(*) AS runs, cost_mean AS cost, miss_mean AS miss, gpus_mean AS gpus,
+           max(model_error) AS model_error,
            sum((cost - cost_mean) * (cost - cost_mean)) AS cost_ss,
            sum((miss - miss_mean) * (miss - miss_mean)) AS miss_ss,
            sum((gpus - gpus_mean) * (gpus - gpus_mean)) AS gpus_ss
     FROM centred GROUP BY label
 )
 SELECT s.label AS policy, s.runs, s.cost, s.miss, s.gpus,
-       coalesce(t.t * t.t * s.cost_ss / (s.runs - 1) / s.runs, 0) AS cost_half2,
-       coalesce(t.t * t.t * s.miss_ss / (s.runs - 1) / s.runs, 0) AS miss_half2,
-       coalesce(t.t * t.t * s.gpus_ss / (s.runs - 1) / s.runs, 0) AS gpus_half2,
+       half2(s.cost_ss / (s.runs - 1), s.runs, s.model_error) AS cost_half2,
+       half2(s.miss_ss / (s.runs - 1), s.runs, s.model_error) AS miss_half2,
+       half2(s.gpus_ss / (s.runs - 1), s.runs, s.model_error) AS gpus_half2,
        (SELECT label FROM whole LIMIT 1) AS whole
-FROM summed AS s LEFT JOIN student_t95 AS t ON t.df = min(s.runs - 1, 1000)
+FROM summed AS s
 WHERE s.cost IS NOT NULL
 ORDER BY s.label <> whole, s.place

@@ -7,7 +7,7 @@ WITH here AS (
     SELECT * FROM here
     WHERE label = (SELECT label FROM here ORDER BY policy = 'has' AND mode = 'corrected' DESC, plan LIMIT 1)
 ), paired AS (
-    SELECT h.plan, h.label, h.policy, h.grid, base.label AS baseline, base.policy AS base_policy,
+    SELECT h.plan, h.label, h.policy, h.grid, h.model_error, base.label AS baseline, base.policy AS base_policy,
            h.cost_per_1k_usd AS cost, h.violation_pct AS miss,
            base.cost_per_1k_usd AS cost_x, base.violation_pct AS miss_x
     FROM here AS h JOIN base ON base.seed = h.seed
@@ -17,25 +17,22 @@ WITH here AS (
            avg(miss) OVER same / nullif(avg(miss_x) OVER same, 0) AS miss_ratio
     FROM paired WINDOW same AS (PARTITION BY label)
 ), summed AS (
-    SELECT min(plan) AS plan, label, policy, grid, baseline, base_policy, count(*) AS runs,
+    SELECT min(plan) AS plan, label, policy, grid, baseline, base_policy, count(*) AS runs, max(model_error) AS model_error,
            cost_mean, miss_mean, cost_ratio, miss_ratio,
            sum((cost - cost_mean) * (cost - cost_mean)) AS cost_ss,
            sum((miss - miss_mean) * (miss - miss_mean)) AS miss_ss,
            sum((cost - cost_ratio * cost_x) * (cost - cost_ratio * cost_x)) / avg(cost_x) / avg(cost_x) AS cost_ratio_ss,
            sum((miss - miss_ratio * miss_x) * (miss - miss_ratio * miss_x)) / avg(miss_x) / avg(miss_x) AS miss_ratio_ss
     FROM centred GROUP BY label
-), scaled AS (
-    SELECT s.*, coalesce(t.t * t.t / s.runs / (s.runs - 1), 0) AS scale
-    FROM summed AS s LEFT JOIN student_t95 AS t ON t.df = min(s.runs - 1, 1000)
 )
-SELECT label AS policy, runs, cost_mean AS cost, cost_ss * scale AS cost_half2,
-       cost_ratio, cost_ratio_ss * scale AS cost_ratio_half2, miss_mean AS miss, miss_ss * scale AS miss_half2,
-       miss_ratio, miss_ratio_ss * scale AS miss_ratio_half2,
+SELECT label AS policy, runs, cost_mean AS cost, half2(cost_ss / (runs - 1), runs, model_error) AS cost_half2,
+       cost_ratio, half2(cost_ratio_ss / (runs - 1), runs, model_error) AS cost_ratio_half2, miss_mean AS miss, half2(miss_ss / (runs - 1), runs, model_error) AS miss_half2,
+       miss_ratio, half2(miss_ratio_ss / (runs - 1), runs, model_error) AS miss_ratio_half2,
        -- published: KServe / HAS-GPU and FaST-GShare / HAS-GPU [arXiv 2505.01968, abstract]
        CASE WHEN base_policy = 'has' THEN CASE policy WHEN 'kserve' THEN 10.8 WHEN 'fast-gshare' THEN 1.72 END END
            AS cost_paper,
        CASE WHEN base_policy = 'has' AND policy = 'fast-gshare' THEN 4.8 END AS miss_paper,
        baseline, CASE grid WHEN '{}' THEN '' ELSE grid END AS grid
-FROM scaled
-WHERE cost_mean IS NOT NULL AND (SELECT count(*) FROM scaled) > 1
+FROM summed
+WHERE cost_mean IS NOT NULL AND (SELECT count(*) FROM summed) > 1
 ORDER BY plan

@@ -2,11 +2,11 @@
 -- together, in at most 120 steps: means over a step and the seeds; *_half2 is the square of half a 95 % interval
 -- over the seeds, 0 with one seed. packed: SM x quota allocated / GPUs occupied; what it lacks to 1 is fragmented.
 WITH here AS (
-    SELECT id, label, seed, plan, warmup_s,
+    SELECT id, label, seed, plan, warmup_s, model_error,
            (SELECT count(*) / 120 + 1 FROM timeline WHERE run_id = run.id AND fn IS NULL) AS step
     FROM run WHERE grid = (SELECT grid FROM run ORDER BY plan, grid LIMIT 1)
 ), stepped AS (
-    SELECT h.label, h.plan, h.warmup_s, t.bin / h.step AS k, min(t.t_s) AS t_s, sum(t.bin_s) AS step_s,
+    SELECT h.label, h.plan, h.warmup_s, h.model_error, t.bin / h.step AS k, min(t.t_s) AS t_s, sum(t.bin_s) AS step_s,
            avg(t.gpus) AS gpus, avg(t.share_gpus) AS share, avg(t.share_gpus) / nullif(avg(t.gpus), 0) AS packed
     FROM here AS h JOIN timeline AS t ON t.run_id = h.id AND t.fn IS NULL
     GROUP BY h.id, t.bin / h.step
@@ -14,7 +14,7 @@ WITH here AS (
     SELECT *, avg(gpus) OVER same AS gpus_mean, avg(share) OVER same AS share_mean, avg(packed) OVER same AS packed_mean
     FROM stepped WINDOW same AS (PARTITION BY label, k)
 ), summed AS (
-    SELECT min(plan) AS plan, label, warmup_s, k, t_s, step_s, count(*) AS runs, count(packed) AS packed_runs,
+    SELECT min(plan) AS plan, label, warmup_s, max(model_error) AS model_error, k, t_s, step_s, count(*) AS runs, count(packed) AS packed_runs,
            gpus_mean, share_mean, packed_mean,
            sum((gpus - gpus_mean) * (gpus - gpus_mean)) AS gpus_ss,
            sum((share - share_mean) * (share - share_mean)) AS share_ss,
@@ -23,10 +23,8 @@ WITH here AS (
 )
 SELECT s.label AS policy, s.warmup_s, s.t_s, s.step_s, s.runs, s.gpus_mean AS gpus, s.share_mean AS share,
        s.packed_mean AS packed,
-       coalesce(t.t * t.t * s.gpus_ss / (s.runs - 1) / s.runs, 0) AS gpus_half2,
-       coalesce(t.t * t.t * s.share_ss / (s.runs - 1) / s.runs, 0) AS share_half2,
-       coalesce(p.t * p.t * s.packed_ss / (s.packed_runs - 1) / s.packed_runs, 0) AS packed_half2
+       half2(s.gpus_ss / (s.runs - 1), s.runs, s.model_error) AS gpus_half2,
+       half2(s.share_ss / (s.runs - 1), s.runs, s.model_error) AS share_half2,
+       half2(s.packed_ss / (s.packed_runs - 1), s.packed_runs, s.model_error) AS packed_half2
 FROM summed AS s
-LEFT JOIN student_t95 AS t ON t.df = min(s.runs - 1, 1000)
-LEFT JOIN student_t95 AS p ON p.df = min(s.packed_runs - 1, 1000)
 ORDER BY min(s.plan) OVER (PARTITION BY s.label), s.label, s.t_s

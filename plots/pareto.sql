@@ -4,7 +4,8 @@
 WITH point AS (
     SELECT *, policy || CASE WHEN count(*) OVER (PARTITION BY policy) >
                                   count(*) OVER (PARTITION BY policy, mode) THEN ':' || mode ELSE '' END AS system,
-           (SELECT group_concat(key || '=' || value) FROM json_each(grid) WHERE key NOT LIKE 'policies.%') AS world
+           (SELECT group_concat(key || '=' || value) FROM json_each(grid) WHERE key NOT LIKE 'policies.%') AS world,
+           (SELECT max(model_error) FROM run AS r WHERE r.label = policy_summary.label AND r.grid = policy_summary.grid) AS model_error
     FROM policy_summary
     WHERE cost_per_1k_usd IS NOT NULL
 ), here AS (
@@ -13,8 +14,8 @@ WITH point AS (
     SELECT * FROM here WHERE (SELECT count(*) FROM here) > (SELECT count(DISTINCT system) FROM here)
 ), drawn AS (
     SELECT system, min(plan) OVER (PARTITION BY system) AS place, label, grid, cost_per_1k_usd AS cost,
-           violation_pct AS miss, coalesce(t95 * t95 * cost_per_1k_usd_var / runs, 0) AS cost_half2,
-           coalesce(t95 * t95 * violation_pct_var / runs, 0) AS miss_half2, runs,
+           violation_pct AS miss, half2(cost_per_1k_usd_var, runs, model_error) AS cost_half2,
+           half2(violation_pct_var, runs, model_error) AS miss_half2, runs,
            NOT EXISTS (SELECT 1 FROM enough AS o
                        WHERE o.cost_per_1k_usd <= e.cost_per_1k_usd AND o.violation_pct <= e.violation_pct
                          AND (o.cost_per_1k_usd < e.cost_per_1k_usd OR o.violation_pct < e.violation_pct)) AS best

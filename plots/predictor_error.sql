@@ -20,11 +20,10 @@ WITH here AS (
     FROM centred GROUP BY label, model_error
 ), drawn AS (
     SELECT 0 AS part, s.label AS policy, n.nth AS series, s.model_error AS x, s.cost_mean AS cost,
-           coalesce(t.t * t.t * s.cost_var / s.runs, 0) AS cost_half2, s.miss_mean AS miss,
-           coalesce(t.t * t.t * s.miss_var / s.runs, 0) AS miss_half2, s.runs, 0.0 AS bin_s
+           half2(s.cost_var, s.runs, s.model_error) AS cost_half2, s.miss_mean AS miss,
+           half2(s.miss_var, s.runs, s.model_error) AS miss_half2, s.runs, 0.0 AS bin_s
     FROM summed AS s
     JOIN series AS n ON n.label = s.label
-    LEFT JOIN student_t95 AS t ON t.df = min(s.runs - 1, 1000)
     UNION ALL
     SELECT 1, h.label, n.nth, t.t_s, NULL, NULL,
            min(100, 100.0 * sum(t.violations) / nullif(sum(t.completed), 0)), NULL, count(*), max(t.bin_s)

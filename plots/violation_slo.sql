@@ -3,7 +3,7 @@
 -- slo_multiplier. Blocks: panel 0 all functions together, then the functions with most requests. half2 is the
 -- square of half a 95 % interval over the seeds, 0 with one seed.
 WITH swept AS (
-    SELECT id, plan, label, policy, mode, seed, json_extract(config, '$.slo_multiplier') AS multiplier,
+    SELECT id, plan, label, policy, mode, seed, model_error, json_extract(config, '$.slo_multiplier') AS multiplier,
            json_remove(grid, '$.slo_multiplier') AS rest
     FROM run
 ), here AS (
@@ -17,25 +17,24 @@ WITH swept AS (
     FROM function_result WHERE run_id = (SELECT id FROM here ORDER BY plan LIMIT 1)
     ORDER BY panel LIMIT 8
 ), each_run AS (
-    SELECT h.label, h.multiplier, h.seed, 0 AS panel, 'all functions' AS title,
+    SELECT h.label, h.multiplier, h.model_error, h.seed, 0 AS panel, 'all functions' AS title,
            100.0 * sum(f.violations) / nullif(sum(f.window_arrivals), 0) AS miss
     FROM here AS h JOIN function_result AS f ON f.run_id = h.id GROUP BY h.id
     UNION ALL
-    SELECT h.label, h.multiplier, h.seed, s.panel, s.name, 100.0 * f.violations / nullif(f.window_arrivals, 0)
+    SELECT h.label, h.multiplier, h.model_error, h.seed, s.panel, s.name, 100.0 * f.violations / nullif(f.window_arrivals, 0)
     FROM here AS h JOIN function_result AS f ON f.run_id = h.id JOIN shown AS s ON s.fn = f.fn
     WHERE (SELECT count(*) FROM shown) > 1
 ), centred AS (
     SELECT *, avg(miss) OVER (PARTITION BY panel, label, multiplier) AS mean FROM each_run WHERE miss IS NOT NULL
 ), summed AS (
-    SELECT panel, title, label, multiplier, mean, count(*) AS runs,
+    SELECT panel, title, label, multiplier, mean, count(*) AS runs, max(model_error) AS model_error,
            sum((miss - mean) * (miss - mean)) / nullif(count(*) - 1, 0) AS var
     FROM centred GROUP BY panel, label, multiplier
 ), drawn AS (
     SELECT s.panel, s.title, s.label AS policy, n.nth AS series, s.multiplier, s.mean AS violation_pct,
-           coalesce(t.t * t.t * s.var / s.runs, 0) AS half2, s.runs
+           half2(s.var, s.runs, s.model_error) AS half2, s.runs
     FROM summed AS s
     JOIN series AS n ON n.label = s.label
-    LEFT JOIN student_t95 AS t ON t.df = min(s.runs - 1, 1000)
     UNION ALL -- published: FaST-GShare violates 4.8 times as often as HAS-GPU [arXiv 2505.01968, abstract]
     SELECT panel, title, 'paper: 4.8 × ' || label, 0, multiplier, 4.8 * mean, 0, runs
     FROM summed

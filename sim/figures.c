@@ -122,6 +122,10 @@ figures_status figures_draw(const figures_request *request, char err[FIGURES_ERR
     if (!results_int_check_whole(db, request->db_path, err))
         status = list_names(request->plots_dir, &names, err);
     if (status == FIGURES_OK) status = check_only(request, &names, err);
+    if (status == FIGURES_OK && figures_int_add_functions(db)) {
+        snprintf(err, FIGURES_ERR_LEN, "%s: %s", request->db_path, sqlite3_errmsg(db));
+        status = FIGURES_FAILED;
+    }
     if (status == FIGURES_OK) status = draw_all(db, request, &names, err);
     names_free(&names);
     sqlite3_close(db);

@@ -4,7 +4,8 @@
  * Adding a figure is adding these two. The rows go to NAME.tsv beside the pictures: tab-separated, NULL as
  * "NaN". Rows must come sorted by the first column; where it changes a new gnuplot data set begins ("index"),
  * headed by a line of the column names, with the first column's value in place of its name: what
- * "title columnheader(1)" prints. gnuplot is called without a shell as
+ * "title columnheader(1)" prints. Queries have a function of their own, half2(variance, n, model_error): the
+ * square of half the 95 % interval that hassim compare prints (compare.h), 0 with one value. gnuplot is called without a shell as
  *
  *     gnuplot --default-settings -c NAME.gp NAME.tsv PICTURE FORMAT style.gp
  *

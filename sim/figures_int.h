@@ -13,6 +13,9 @@ enum { FIGURES_PATH_LEN = 4096 };
 int figures_int_path(char path[FIGURES_PATH_LEN], const char *dir, const char *name, const char *suffix,
                      char err[FIGURES_ERR_LEN]);
 
+/* What the queries may call besides SQLite's own (figures_sql.c). -1: out of memory. */
+int figures_int_add_functions(sqlite3 *db);
+
 /* Runs plots/NAME.sql and writes its rows to data_path; *rows 0: there were none, and no file was written. */
 figures_status figures_int_write_data(sqlite3 *db, const figures_request *request, const char *name,
                                       const char *data_path, size_t *rows, char err[FIGURES_ERR_LEN]);

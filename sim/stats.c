@@ -27,6 +27,10 @@ stats_interval stats_of_one(stats_interval mean) {
     return out;
 }
 
+stats_interval stats_of_variance(double mean, double variance, size_t n) {
+    return around(mean, variance * (double)(n - 1), 1, n);
+}
+
 stats_interval stats_mean(const double *values, size_t n) {
     if (n == 0) return (stats_interval){.mean = NAN, .lo = NAN, .hi = NAN};
     double mean = mean_of(values, n), squares = 0;

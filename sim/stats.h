@@ -29,6 +29,8 @@ typedef struct {
  * Intervals, section 4.7.) */
 stats_interval stats_of_one(stats_interval mean);
 
+/* Of a mean of n values, whose variance (of n - 1) is known */
+stats_interval stats_of_variance(double mean, double variance, size_t n);
 stats_interval stats_mean(const double *values, size_t n); /* n 0: all NaN */
 int stats_ratio(const double *y, const double *x, size_t n,
                 stats_interval *out); /* -1: mean(x) is 0, or n is */

@@ -346,7 +346,7 @@ static void errors_of_predictors(void **state) {
     ends(draw(p, HASSIM_ROOT "/plots", NULL, 0), FIGURES_OK, "", "");
     is(p, "predictor_error", "0 table\t0\ttable\t1\t0\t", "miss", 0);
     is(p, "predictor_error", "0 table\t0\ttable\t1\t3\t", "miss", 50);
-    is(p, "predictor_error", "0 table\t0\ttable\t1\t3\t", "miss_half2", t * t * 5000 / 2);
+    is(p, "predictor_error", "0 table\t0\ttable\t1\t3\t", "miss_half2", t * t * 5000 / 2 * 3); /* of one more draw */
     is(p, "predictor_error", "0 online\t0\tonline\t2\t3\t", "cost", 10);
     is(p, "predictor_error", "1 table\t1\ttable\t1\t15\t", "miss", 100.0 * (3 + 6) / (2 * 59));
     is(p, "predictor_error", "1 online\t1\tonline\t2\t0\t", "miss", 0);
