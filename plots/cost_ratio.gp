@@ -23,13 +23,13 @@ gap = 0.24
 left = 0.25 + 0.082 * longest
 right = 0.3
 bottom = 0.62
-top = 0.78
+top = 0.78 + (strlen(grid) < 4 ? 0 : 0.16)
 width = left + 4 * panel_w + 3 * gap + right
 height = bottom + n * row_h + top
 eval begin(width, height)
 set label 1 (runs_max < 2 ? "Cost and violations, one run each" : \
     sprintf("Cost and violations: means of %d runs, bars: 95 %% intervals", runs_max)) . \
-    (strlen(grid) < 4 ? "" : ", at " . grid) at screen 0.5, screen 1 - 0.17 / height center noenhanced font ",11"
+    grid_line(grid) at screen 0.5, screen 1 - 0.17 / height center noenhanced font ",11"
 
 x_of(i) = left + (i - 1) * (panel_w + gap)
 low_of(name) = column(name) - sqrt(column(name . "_half2"))

@@ -42,6 +42,9 @@ ratio_axis(axis, least, most, span) = sprintf("set logscale %s; set %srange [%g 
     tic_list(floor(log10(least)), ceil(log10(most)), most / least <= span) . ")"
 plain_axis(axis, most) = sprintf("unset logscale %s; set %srange [0 : %g]; set %stics %g", axis, axis, most, axis, step_of(most / 4.0))
 
+# Below a title, the grid point that is shown; none where there is but one (NaN).
+grid_line(grid) = strlen(grid) < 4 ? "" : "\nat " . grid
+
 # Long names, such as a trace's hashes, by their beginning
 short(name) = strlen(name) > 22 ? name[1:8] . "…" : name
 

@@ -15,9 +15,10 @@ array policy[blocks]
 array nth[blocks]
 do for [p = 1:panels] { first[p] = 0 ; last[p] = -1 }
 series = 0
+grid = ""
 do for [k = 1:blocks] {
     stats data index k-1 using (p = column("panel") + 1, title[p] = stringcolumn("title"), slo[p] = column("slo_ms"), \
-        policy[k] = stringcolumn("policy"), nth[k] = column("series"), 0) nooutput
+        policy[k] = stringcolumn("policy"), nth[k] = column("series"), grid = stringcolumn("grid"), 0) nooutput
     if (first[p] == 0) { first[p] = k }
     last[p] = k
     if (p == 1) { series = k }
@@ -32,13 +33,13 @@ gap_x = 0.5
 gap_y = 0.5
 left = 0.82
 bottom = 0.6 + 0.19 * int((series + 1) / 2)
-top = 0.7
+top = 0.7 + (strlen(grid) < 4 ? 0 : 0.16)
 width = left + columns * panel_w + (columns - 1) * gap_x + 0.15
 height = bottom + rows * panel_h + (rows - 1) * gap_y + top
 eval begin(width, height)
 set label 1 (runs_max < 2 ? "Latency, arrival to response (one run each)" : \
-    sprintf("Latency, arrival to response: means of %d runs, bars: 95 %% intervals", runs_max)) \
-    at screen 0.5, screen 1 - 0.17 / height center font ",11"
+    sprintf("Latency, arrival to response: means of %d runs, bars: 95 %% intervals", runs_max)) . grid_line(grid) \
+    at screen 0.5, screen 1 - 0.17 / height center noenhanced font ",11"
 set label 2 (high_max > 2e4 ? "latency, s (log scale)" : "latency, ms (log scale)") at screen 0.17 / width, screen (bottom + (height - bottom - top) / 2) / height center rotate by 90
 
 # Seconds where milliseconds grow long.

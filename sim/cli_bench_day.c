@@ -4,6 +4,7 @@
  * replay; it is removed afterwards, or kept and used again with --trace. Its arrivals are drawn minute by minute as the
  * run comes to them. The functions' work is that of experiments/bench_day.json. */
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -45,6 +46,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'T':
         a->trace = arg;
         return 0;
+    case ARGP_KEY_END:
+        if (!a->days || !a->minutes || a->bench.help) return cli_bench_option(key, arg, state, &a->bench);
+        cli_refuse(state, "found both --days and --minutes, expected one of them");
+        return EINVAL;
     default:
         return cli_bench_option(key, arg, state, &a->bench);
     }
@@ -111,11 +116,10 @@ int cli_bench_day(int argc, char **argv) {
                             .threads = 1,
                             .repeat = 1,
                             .engine = "islands",
-                            .policy = "has"},
-                  .days = 1};
+                            .policy = "has"}};
     if (cli_parse(&argp, argv[0], argc, argv, &a) != 0) return CLI_USAGE;
     if (a.bench.help) return CLI_OK;
-    if (!a.minutes) a.minutes = 1440 * a.days;
+    if (!a.minutes) a.minutes = 1440 * (a.days ? a.days : 1);
     if (!a.bench.requests)
         a.bench.requests = 1 + (unsigned long)(TRACE_AZURE2019_RPS_PER_FUNCTION * 60 * (double)a.minutes *
                                                (double)a.bench.functions);

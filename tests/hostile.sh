@@ -296,6 +296,7 @@ refuse 'found no command, expected replay, day, queue, policy or trace' bench
 refuse "found 'speed'" bench speed
 refuse "--functions: found '0'" bench replay --functions 0
 refuse "--days: found '0.5'" bench day --days 0.5
+refuse 'found both --days and --minutes' bench day --days 1 --minutes 1
 refuse 'nowhere/trace: found No such file' bench day --minutes 1 --trace nowhere/trace
 refuse "--requests: found '1e6'" bench queue --requests 1e6
 refuse "--policy: found 'hass'" bench policy --policy hass
@@ -505,7 +506,7 @@ model ':2:1: found the end of the text' 's/.$//'
 # ---- traces ----
 
 refuse 'missing.csv: found No such file' trace info missing.csv
-refuse 'folder: found a directory' trace info folder
+refuse 'folder: found a directory, expected a regular file, such as invocations.csv' trace info folder
 refuse 'fifo: found a device or pipe' trace info fifo
 refuse 'empty: found an empty file' trace info empty
 refuse 'good.db:1:1: found "SQLite format 3' trace info good.db

@@ -163,8 +163,10 @@ static int check_regular(trace_input *input, char *err) {
     if (fstat(input->fd, &st)) return trace_fail(err, "%s: %s", input->path, strerror(errno));
     input->size = (size_t)st.st_size;
     if (S_ISREG(st.st_mode)) return 0;
-    return trace_fail(err, "%s: found a %s, expected a regular file", input->path,
-                      S_ISDIR(st.st_mode) ? "directory" : "device or pipe");
+    if (S_ISDIR(st.st_mode))
+        return trace_fail(err, "%s: found a directory, expected a regular file, such as invocations.csv in it",
+                          input->path);
+    return trace_fail(err, "%s: found a device or pipe, expected a regular file", input->path);
 }
 
 int trace_input_open(trace_input **out, const char *path, char err[TRACE_ERR_LEN]) {

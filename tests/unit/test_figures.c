@@ -346,7 +346,9 @@ static void errors_of_predictors(void **state) {
     ends(draw(p, HASSIM_ROOT "/plots", NULL, 0), FIGURES_OK, "", "");
     is(p, "predictor_error", "0 table\t0\ttable\t1\t0\t", "miss", 0);
     is(p, "predictor_error", "0 table\t0\ttable\t1\t3\t", "miss", 50);
-    is(p, "predictor_error", "0 table\t0\ttable\t1\t3\t", "miss_half2", t * t * 5000 / 2 * 3); /* of one more draw */
+    is(p, "predictor_error", "0 table\t0\ttable\t1\t3\t", "miss_half2",
+       t * t * 5000 / 2 * 3); /* of one more draw */
+    is(p, "cost_violation", "table\t2\t5\t50\t", "violation_half2", t * t * 5000 / 2 * 3);
     is(p, "predictor_error", "0 online\t0\tonline\t2\t3\t", "cost", 10);
     is(p, "predictor_error", "1 table\t1\ttable\t1\t15\t", "miss", 100.0 * (3 + 6) / (2 * 59));
     is(p, "predictor_error", "1 online\t1\tonline\t2\t0\t", "miss", 0);
@@ -402,6 +404,23 @@ static void parts_points_and_packing(void **state) {
     is(p, "pareto", "kserve\t", "best", 1);
 }
 
+/* In plain words: gnuplot ends a cell at a quote of JSON's. */
+static void the_grid_point_is_named(void **state) {
+    static const char *const figures[] = {"cost_ratio", "tail_latency"};
+    const place *p = *state;
+    char path[192], line[1024];
+    draw_data(p);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s.tsv", p->out, figures[i]);
+        FILE *f = fopen(path, "r");
+        assert_non_null(f);
+        assert_non_null(fgets(line, sizeof line, f));
+        assert_non_null(fgets(line, sizeof line, f));
+        fclose(f);
+        contains(line, "\tslo_multiplier 2\n");
+    }
+}
+
 static void a_surface_of_the_calibration(void **state) {
     const place *p = *state;
     char err[CALIB_ERR_LEN] = "";
@@ -429,6 +448,7 @@ int main(void) {
         AT_PLACE(ratios_and_the_papers_marks),
         AT_PLACE(the_multiplier_is_swept),
         AT_PLACE(parts_points_and_packing),
+        AT_PLACE(the_grid_point_is_named),
         AT_PLACE(a_surface_of_the_calibration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
