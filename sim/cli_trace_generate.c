@@ -139,7 +139,10 @@ static void print_summary(const generate_args *args, const trace_summary *summar
                (double)kind->invocations / seconds, kind->asked_rps, kind->dispersion, 100 * kind->busy);
         print_rows(kind);
     }
-    puts("\nvar/mean: of a minute's count, averaged over functions (1 = Poisson). busy min: minutes with "
+    puts("\nasked: the mean over many seeds. Bursts and rare calls are few in a short trace, so that one "
+         "seed's rate\n"
+         "differs from it, the more the shorter the trace is.");
+    puts("var/mean: of a minute's count, averaged over functions (1 = Poisson). busy min: minutes with "
          "any.");
 }
 

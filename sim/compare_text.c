@@ -174,12 +174,28 @@ static int has_drawn(const compare_table *t) {
     return 0;
 }
 
+/* Whether every policy's seeds, two or more, agree in every metric. */
+static int is_without_chance(const compare_table *t) {
+    for (size_t i = 0; i < t->n_groups; i++) {
+        const compare_group *g = &t->groups[i];
+        if (g->n_runs < 2) return 0;
+        for (int m = 0; m < COMPARE_METRICS; m++)
+            if (g->means[m].n > 1 && g->means[m].hi > g->means[m].lo) return 0;
+    }
+    return 1;
+}
+
 static void print_meaning(const compare_table *t, FILE *out) {
     if (most_runs(t) < 2)
         fprintf(out, "\nOne run each: no confidence intervals; run more seeds for those.\n");
     else
         fprintf(out, "\n± is half of the 95 %% confidence interval of the mean over runs, one run per seed "
                      "(Student t).\n");
+    if (is_without_chance(t))
+        fprintf(
+            out,
+            "All seeds of a policy gave the same (± 0): nothing here is drawn by chance, as with recorded "
+            "arrivals, so\nthese intervals say nothing of how sure the results are.\n");
     fprintf(out, "GPU time allocated = SM share x time quota of every pod, summed over its life. Latencies "
                  "are of the\n"
                  "requests that were served; cost and violations count all that arrived.\n");

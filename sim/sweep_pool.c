@@ -215,14 +215,18 @@ static void draw(pool *p) {
 static void wait_for_news(pool *p) {
     for (size_t i = 0; i < p->n; i++)
         p->polls[i] = (struct pollfd){p->workers[i].pid != 0 ? p->workers[i].fd : -1, POLLIN, 0};
-    if (poll(p->polls, (nfds_t)p->n, 100) > 0) {
+    int n_ready = poll(p->polls, (nfds_t)p->n, 100);
+    const struct timespec now = {0, 0};
+    int got = sigtimedwait(&p->stops, NULL, &now);
+    if (got > 0) { /* it may have gone to the workers too: their end is no failure then */
+        p->report->interrupted = got;
+        return;
+    }
+    if (n_ready > 0) {
         for (size_t i = 0; i < p->n; i++)
             if (p->workers[i].pid != 0 && p->polls[i].revents != 0) listen_to(p, &p->workers[i]);
     }
     stop_late(p);
-    const struct timespec now = {0, 0};
-    int got = sigtimedwait(&p->stops, NULL, &now);
-    if (got > 0) p->report->interrupted = got;
 }
 
 /* A run whose last message came has been written: it counts, whatever happens to its worker now */

@@ -220,6 +220,21 @@ static void text_is_readable(void **state) {
     free(text);
 }
 
+static void seeds_that_agree_say_so(void **state) {
+    static const char line[] = "drawn by chance";
+    const place *p = *state;
+    const one same[] = {{"has", NULL, 1, 0, 0.1, 2, 0}, {"has", NULL, 2, 1, 0.1, 2, 0}};
+    write_runs(p->db, same, 2);
+    char *text = printed(p->db, NULL, COMPARE_TEXT);
+    contains(text, line);
+    free(text);
+    unlink(p->db);
+    write_runs(p->db, pairs, 6);
+    text = printed(p->db, NULL, COMPARE_TEXT);
+    assert_null(strstr(text, line));
+    free(text);
+}
+
 static void one_seed_has_no_interval(void **state) {
     const place *p = *state;
     write_runs(p->db, &pairs[4], 1);
@@ -488,6 +503,7 @@ int main(void) {
         AT_PLACE(only_common_seeds_are_paired),
         AT_PLACE(clients_share_no_arrivals),
         AT_PLACE(text_is_readable),
+        AT_PLACE(seeds_that_agree_say_so),
         AT_PLACE(one_seed_has_no_interval),
         AT_PLACE(grid_points_stay_apart),
         AT_PLACE(an_empty_window_is_not_zero),

@@ -194,6 +194,25 @@ static int is_interrupted(const engine_setup *setup, const engine_options *optio
     for (;;) pause();
 }
 
+/* As when the whole process group is told to end: the worker dies of it as well */
+static int is_terminated(const engine_setup *setup, const engine_options *options, engine_result *result,
+                         char err[ENGINE_ERR_LEN]) {
+    (void)setup, (void)options, (void)result, (void)err;
+    kill(getppid(), SIGTERM);
+    kill(getpid(), SIGTERM);
+    return pause();
+}
+
+static void a_stop_is_no_failure_of_the_run(void **state) {
+    const place *p = *state;
+    sweep_options o = options_of(p);
+    o.jobs = 1;
+    o.engine = is_terminated;
+    sweep_report r = execute(p, &o);
+    assert_int_equal(r.interrupted, SIGTERM);
+    assert_int_equal(r.failed, 0);
+}
+
 static void an_interrupt_keeps_what_is_finished(void **state) {
     const place *p = *state;
     sweep_options o = options_of(p);
@@ -322,6 +341,7 @@ int main(void) {
         TEST(a_crash_loses_its_own_run),
         TEST(a_failure_says_why),
         TEST(a_silent_exit_is_a_failure),
+        TEST(a_stop_is_no_failure_of_the_run),
         TEST(an_interrupt_keeps_what_is_finished),
         TEST(existing_results_are_not_touched),
         TEST(resume_refuses_other_inputs),
