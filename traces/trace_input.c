@@ -164,7 +164,8 @@ static int check_regular(trace_input *input, char *err) {
     input->size = (size_t)st.st_size;
     if (S_ISREG(st.st_mode)) return 0;
     if (S_ISDIR(st.st_mode))
-        return trace_fail(err, "%s: found a directory, expected a regular file, such as invocations.csv in it",
+        return trace_fail(err,
+                          "%s: found a directory, expected a regular file, such as invocations.csv in it",
                           input->path);
     return trace_fail(err, "%s: found a device or pipe, expected a regular file", input->path);
 }
