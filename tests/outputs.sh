@@ -86,7 +86,7 @@ echo nonsense >bad.csv
 writes a/b/t.packed trace import trace.csv -o a/b/t.packed
 writes c/d/t.packed trace sample trace.csv -n 1 -o c/d/t.packed
 writes e/f/invocations.csv trace generate --functions 3 --minutes 2 -o e/f
-grep -q '^asked: ' log || complain 'says not why the rate is not the one asked for'
+"$hassim" trace generate --functions 3 --minutes 2 -o e/f | grep -q '^asked: ' || complain 'says not why the rate is not that asked for'
 writes g/h/m.csv calib import --format plain latency.csv -o g/h/m.csv
 writes i/j/d.json calib fit latency.csv -o i/j/d.json
 writes k/l/m.json rapp train --data data --kind table -o k/l/m.json
