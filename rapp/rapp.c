@@ -1,7 +1,7 @@
 /* rapp.c - trained predictors: the kinds, the file's envelope, and the checks that all kinds share (rapp.h).
  *
  * A file is one JSON object:
- *   format   "hassim-rapp-2"
+ *   format   "hassim-rapp-3"
  *   kind     the kind's name
  *   program  the version that trained it
  *   seed     in decimal, a text: 64 bits do not fit a JSON number
@@ -21,7 +21,7 @@
 #include "calib_json.h"
 #include "rapp_int.h"
 
-#define FORMAT "hassim-rapp-2"
+#define FORMAT "hassim-rapp-3"
 
 enum { PATH_LEN = 4096, TEXT_LEN = 64 };
 

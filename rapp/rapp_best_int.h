@@ -6,6 +6,7 @@
  *     rapp_best_smooth.c    what max(G, f) leaves of a DNN's points, smoothed by a Gaussian process
  *     rapp_best_krige.c     G of a DNN that nobody measured, from its operators
  *     rapp_best_launch.c    f of a DNN that nobody measured, from its prior's five latencies
+ *     rapp_best_grouped.c   how much less f is at batches 1 and 2, where grouped convolutions are launched at once
  *     rapp_best_prior.c     a whole surface from a prior: physics, then trees for what it leaves
  *     rapp_trees.c          gradient-boosted regression trees under absolute error (rapp_trees_int.h)
  *
@@ -124,6 +125,20 @@ enum { BEST_ROWS_MAX = 1500 };
 int best_launch_learn(best_launch *l, const double (*rows)[BEST_QUOTAS], size_t n);
 void best_launch_complete(double f[BEST_QUOTAS], const best_launch *l, const double told[RAPP_PRIOR_QUOTAS]);
 void best_launch_free(best_launch *l);
+
+/* ---- grouped convolutions ---- */
+
+enum { BEST_SPARED = 2 }; /* batches 1 and 2: what they spare of the launches of the others */
+
+typedef struct {             /* of a DNN */
+    double groups, ln_ratio; /* groups per operator; ln(f at batches 4 and 8 / f at the small batch) */
+} best_grouped;
+
+/* Groups per operator that are launched one by one at batches from 4, and at once at the batch of that index. */
+double best_grouped_spared(const rapp_prior *p, int batch);
+/* How much longer launching takes per such group, >= 0; those with groups > 0 count, none: 0. Least absolute deviation
+ * of ln(1 + share * groups). */
+double best_grouped_learn(const best_grouped *g, size_t n);
 
 /* ---- what a prior says ---- */
 

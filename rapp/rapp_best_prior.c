@@ -9,14 +9,18 @@ enum {
     D = BEST_DESCRIPTORS,
     FEATURES = 23 + D,
     INNER = 5,        /* parts in which DNNs are left out to make the physics that trees see */
+    FORESTS = 3,      /* of trees; what they say is averaged */
     PARTS = 3,        /* in which DNNs are left out to learn the error */
     EXAMPLES_MIN = 6, /* fewer DNNs teach nothing */
     EXAMPLES_MAX = 4096
 };
 
+static const double SHARE_MOST = 1e3; /* what a file may hold */
+
 typedef struct { /* what is learned of other DNNs, before trees */
     best_krige krige;
     best_launch launch;
+    double share[BEST_SPARED]; /* of launching that a group takes: best_grouped_learn */
 } ground;
 
 struct best_prior {
@@ -45,7 +49,8 @@ static void ground_free(ground *g) {
 typedef struct { /* what a prior says, before trees */
     double gpu[BEST_WIDTHS];
     double descriptors[D];
-    double operators[BEST_SMS]; /* ln of the sum of the operators' times */
+    double operators[BEST_SMS];  /* ln of the sum of the operators' times */
+    double spared[BEST_BATCHES]; /* ln(f at batch 4 / f) */
     double ln_n_operators, ln_gmac, smallest_over_whole;
 } physics;
 
@@ -64,6 +69,8 @@ static int find_physics(physics *y, const ground *g, const rapp_prior *prior) {
     best_fill_line(y->operators, BEST_SMS, 0);
     y->ln_n_operators = log((double)prior->n_operators);
     y->ln_gmac = log(prior->gmac);
+    for (int b = 0; b < BEST_BATCHES; b++)
+        y->spared[b] = b < BEST_SPARED ? log1p(g->share[b] * best_grouped_spared(prior, b)) : 0;
     y->smallest_over_whole = y->operators[0] - y->operators[BEST_SMS - 1];
     return best_krige_gpu(y->gpu, &g->krige, prior);
 }
@@ -87,6 +94,10 @@ static void find_own_session(session *t, const best_prior *p, const physics *y, 
     find_session(t, &p->ground, p->shape, y, ln_quota);
 }
 
+static double launch_at(const session *t, const physics *y, int place) {
+    return t->launch[place % BEST_QUOTAS] - y->spared[place / BEST_QUOTAS / BEST_SMS];
+}
+
 /* ---- features ---- */
 
 static double clip(double x, double least, double most) {
@@ -103,7 +114,7 @@ static double features(double x[FEATURES], int place, const physics *y, const se
     const double *told = t->told, *ln_quota = t->ln_quota;
     int q = place % BEST_QUOTAS, w = place / BEST_QUOTAS, s = w % BEST_SMS;
     double ops_whole = y->operators[BEST_SMS - 1], told_below = told[q ? q - 1 : 0];
-    double f = t->launch[q], g = y->gpu[w], last = ln_quota[4], ops = y->operators[s], most = 1.5;
+    double f = launch_at(t, y, place), g = y->gpu[w], last = ln_quota[4], ops = y->operators[s], most = 1.5;
     const double all[FEATURES - D] = {
         q,
         s,
@@ -157,7 +168,7 @@ static void meet_known(double ln_ms[BEST_LATTICE], const physics *y, const sessi
     int at[N];
     double side[BEST_LATTICE], cov[N * N], left[N], alpha[N];
     for (int place = 0; place < BEST_LATTICE; place++)
-        side[place] = clip(y->gpu[place / BEST_QUOTAS] - t->launch[place % BEST_QUOTAS], -1, 1);
+        side[place] = clip(y->gpu[place / BEST_QUOTAS] - launch_at(t, y, place), -1, 1);
     for (int i = 0; i < N; i++) {
         at[i] = best_width_of(2, BEST_SMS - 1) * BEST_QUOTAS + 2 * i + 1;
         left[i] = t->ln_quota[i] - ln_ms[at[i]];
@@ -332,12 +343,47 @@ static int learn_launch(best_launch *l, const example *const *e, size_t n) {
     return rc;
 }
 
+/* ln(f at batches 4 and 8 / f at a smaller one): the median at quotas 10 and 20 % and SM 50 % and more, where launching
+ * rules. 0; -1: nothing to compare */
+static int compare_batches(double *ln_ratio, const example *e, int batch) {
+    enum { SM_FIRST = 9, QUOTAS = 2, MOST = 2 * QUOTAS * (BEST_SMS - SM_FIRST) };
+    double at[BEST_LATTICE], ratio[MOST];
+    size_t n = 0;
+    for (int place = 0; place < BEST_LATTICE; place++) at[place] = BEST_HIDDEN;
+    for (size_t i = 0; i < e->n; i++) at[e->samples[i].place] = e->samples[i].ln_ms;
+    for (int large = 2; large < 4; large++)
+        for (int s = SM_FIRST; s < BEST_SMS; s++)
+            for (int q = 0; q < QUOTAS; q++) {
+                double f = at[best_width_of(batch, s) * BEST_QUOTAS + q];
+                double f_large = at[best_width_of(large, s) * BEST_QUOTAS + q];
+                if (f > BEST_HIDDEN && f_large > BEST_HIDDEN) ratio[n++] = f_large - f;
+            }
+    if (n) *ln_ratio = best_quantile(ratio, n, 0.5);
+    return n ? 0 : -1;
+}
+
+/* 0; -1: no memory */
+static int learn_shares(double share[BEST_SPARED], const example *const *e, size_t n) {
+    best_grouped *g = malloc((n + 1) * sizeof *g);
+    for (int b = 0; g && b < BEST_SPARED; b++) {
+        size_t kept = 0;
+        for (size_t i = 0; i < n; i++) {
+            g[kept].groups = best_grouped_spared(e[i]->prior, b);
+            kept += g[kept].groups > 0 && !compare_batches(&g[kept].ln_ratio, e[i], b);
+        }
+        share[b] = fmin(best_grouped_learn(g, kept), SHARE_MOST);
+    }
+    free(g);
+    return g ? 0 : -1;
+}
+
 /* From the examples outside the part; INNER: from all. room: n doubles */
 static int learn_ground(ground *g, const example *e, size_t n, size_t part, const example **in,
                         double *room) {
     size_t n_in = 0;
     for (size_t i = 0; i < n; i++)
         if (i % INNER != part) in[n_in++] = &e[i];
+    if (learn_shares(g->share, in, n_in)) return -1;
     return learn_krige(&g->krige, in, n_in, room) || learn_launch(&g->launch, in, n_in) ? -1 : 0;
 }
 
@@ -376,18 +422,30 @@ static int add_rows(table *t, const best_prior *p, const ground *g, const exampl
     return 0;
 }
 
-/* Few trees: many would learn the training's DNNs by heart. */
-static int learn_trees(best_prior *p, const ground parts[INNER], const example *e, size_t n) {
+/* Few trees: many would learn the training's DNNs by heart. Rows see other sessions in each forest. */
+static int learn_forest(best_prior *p, const ground parts[INNER], const example *e, size_t n, table *t,
+                        uint32_t forest) {
     static const rapp_trees_options options = {25, 32, 100, 0.06, 1};
+    rapp_trees trees = {0};
+    int rc = 0;
+    t->rows = 0;
+    for (size_t i = 0; i < n && !rc; i++) {
+        const ground *without = &parts[i % INNER];
+        rc = add_rows(t, p, without->krige.n_cells ? without : &p->ground, &e[i],
+                      scatter((uint32_t)i + forest * EXAMPLES_MAX));
+    }
+    if (!rc) rc = rapp_trees_train(&trees, t->x, t->y, t->rows, FEATURES, &options);
+    if (!rc) rc = rapp_trees_add(&p->trees, &trees, 1.0 / FORESTS);
+    rapp_trees_free(&trees);
+    return rc;
+}
+
+static int learn_trees(best_prior *p, const ground parts[INNER], const example *e, size_t n) {
     size_t rows = 0;
     for (size_t i = 0; i < n; i++) rows += e[i].n;
     table t = {malloc((rows * FEATURES + 1) * sizeof *t.x), malloc((rows + 1) * sizeof *t.y), 0};
     int rc = t.x && t.y ? 0 : -1;
-    for (size_t i = 0; i < n && !rc; i++) {
-        const ground *without = &parts[i % INNER];
-        rc = add_rows(&t, p, without->krige.n_cells ? without : &p->ground, &e[i], scatter((uint32_t)i));
-    }
-    if (!rc) rc = rapp_trees_train(&p->trees, t.x, t.y, rows, FEATURES, &options);
+    for (uint32_t k = 0; k < FORESTS && !rc; k++) rc = learn_forest(p, parts, e, n, &t, k);
     free(t.x);
     free(t.y);
     return rc;
@@ -521,6 +579,7 @@ cJSON *best_prior_save(const best_prior *p) {
               add_numbers(o, "told", l->told, l->n * RAPP_PRIOR_QUOTAS) ||
               add_numbers(o, "alpha", l->alpha, l->n * RAPP_PRIOR_QUOTAS) ||
               add_numbers(o, "first", &l->first, 1) || add_numbers(o, "shape", p->shape, BEST_QUOTAS) ||
+              add_numbers(o, "shares", p->ground.share, BEST_SPARED) ||
               add_numbers(o, "cv", p->cv, BEST_QUOTAS) || add_member(o, "trees", rapp_trees_save(&p->trees));
     if (!bad) return o;
     cJSON_Delete(o);
@@ -578,8 +637,8 @@ static void load_launch(best_launch *l, calib_json *j, const cJSON *from) {
 }
 
 int best_prior_load(best_prior **out, calib_json *j, const cJSON *from, char err[RAPP_ERR_LEN]) {
-    static const char *const keys[] = {"descriptors", "cells", "level", "offset", "told", "alpha",
-                                       "first",       "shape", "cv",    "trees",  NULL};
+    static const char *const keys[] = {"descriptors", "cells", "level",  "offset", "told",  "alpha",
+                                       "first",       "shape", "shares", "cv",     "trees", NULL};
     best_prior *p = *out = calloc(1, sizeof *p);
     if (!p) return rapp_fail_memory(err);
     calib_json_keys(j, from, keys);
@@ -587,6 +646,10 @@ int best_prior_load(best_prior **out, calib_json *j, const cJSON *from, char err
     load_krige(&p->ground.krige, j, from);
     load_launch(&p->ground.launch, j, from);
     best_load_numbers(j, from, "shape", p->shape, BEST_QUOTAS, BEST_LN_MOST);
+    best_load_numbers(j, from, "shares", p->ground.share, BEST_SPARED, SHARE_MOST);
+    for (int b = 0; b < BEST_SPARED && !j->failed; b++)
+        if (p->ground.share[b] < 0)
+            calib_json_fail(j, "shares[%d]: found %g, expected >= 0", b, p->ground.share[b]);
     best_load_numbers(j, from, "cv", p->cv, BEST_QUOTAS, BEST_CV_MOST);
     const cJSON *trees = calib_json_object(j, from, "trees");
     if (!j->failed) rapp_trees_load(&p->trees, j, trees, FEATURES);

@@ -231,6 +231,26 @@ int rapp_trees_train(rapp_trees *out, const double *x, const double *y, size_t r
     return ok ? 0 : -1;
 }
 
+int rapp_trees_add(rapp_trees *to, const rapp_trees *more, double share) {
+    int n_nodes = to->n_nodes + more->n_nodes, n_trees = to->n_trees + more->n_trees;
+    rapp_tree_node *nodes = realloc(to->nodes, ((size_t)n_nodes + 1) * sizeof *nodes);
+    if (nodes) to->nodes = nodes;
+    int *roots = realloc(to->roots, ((size_t)n_trees + 1) * sizeof *roots);
+    if (roots) to->roots = roots;
+    if (!nodes || !roots) return -1;
+    for (int i = 0; i < more->n_nodes; i++) {
+        rapp_tree_node node = more->nodes[i];
+        if (node.feature < 0)
+            node.value = nearbyint(share * node.value * 1e9) / 1e9;
+        else
+            node.left += to->n_nodes, node.right += to->n_nodes;
+        nodes[to->n_nodes + i] = node;
+    }
+    for (int i = 0; i < more->n_trees; i++) roots[to->n_trees + i] = more->roots[i] + to->n_nodes;
+    to->n_nodes = n_nodes, to->n_trees = n_trees, to->n_features = more->n_features;
+    return 0;
+}
+
 double rapp_trees_value(const rapp_trees *t, const double *x) {
     double sum = 0;
     for (int i = 0; i < t->n_trees; i++) {

@@ -34,6 +34,8 @@ typedef struct {
 /* x[rows][features]. Thresholds and leaves are rounded to 1e-9, so that a file holds them exactly. 0; -1: no memory. Either way rapp_trees_free. */
 int rapp_trees_train(rapp_trees *out, const double *x, const double *y, size_t rows, int features,
                      const rapp_trees_options *options);
+/* Adds share times what more says, of as many features; to may be {0}. 0; -1: no memory. */
+int rapp_trees_add(rapp_trees *to, const rapp_trees *more, double share);
 double rapp_trees_value(const rapp_trees *t, const double *x);
 void rapp_trees_free(rapp_trees *t);
 cJSON *rapp_trees_save(const rapp_trees *t); /* NULL: no memory */

@@ -367,7 +367,7 @@ predict() { # FRAGMENT MODEL-FILE
 predict 'good.json: policies[0].predictor.model: found "missing.json": No such file' missing.json
 predict 'good.json: policies[0].predictor.model: found "fifo": no regular file' fifo
 predict 'good.json: policies[0].predictor.model: found "folder": a directory' folder
-predict 'good.json: format: missing, expected "hassim-rapp-2"' good.json
+predict 'good.json: format: missing, expected "hassim-rapp-3"' good.json
 predict 'empty:1:1: found the end of the text' empty
 predict 'binary' binary
 config 'good.json: policies[0].predictor.name: found "gat" for model.json, expected "table"' \
@@ -495,7 +495,7 @@ refuse 'fifo: found a device or pipe' rapp eval fifo --data data
 refuse 'folder: found a directory' rapp predict folder --model resnet50
 refuse 'empty:1:1: found the end of the text' rapp eval empty --data data
 refuse 'good.json: format: missing' rapp eval good.json --data data
-model ': format: found "hassim-rapp-9"' 's/hassim-rapp-2/hassim-rapp-9/'
+model ': format: found "hassim-rapp-9"' 's/hassim-rapp-3/hassim-rapp-9/'
 model ': kind: found "oracle", expected one of' 's/"kind":"table"/"kind":"oracle"/'
 model ': data.hash: found "zz"' 's/"hash":"[0-9a-f]*"/"hash":"zz"/'
 model ': state: missing' 's/,"state":.*/}/'

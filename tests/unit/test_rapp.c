@@ -409,8 +409,8 @@ typedef struct {
 } fault;
 
 static const fault faults[] = {
-    {"table", "hassim-rapp-2", "hassim-rapp-3",
-     "format: found \"hassim-rapp-3\", expected \"hassim-rapp-2\""},
+    {"table", "hassim-rapp-3", "hassim-rapp-4",
+     "format: found \"hassim-rapp-4\", expected \"hassim-rapp-3\""},
     {"table", "\"kind\":\"table\"", "\"kind\":\"oracle\"", "kind: found \"oracle\", expected one of"},
     {"table", "\"kind\":\"table\"", "\"kind\":7", "kind: found 7"},
     {"table", "\"seed\":\"1\"", "\"seed\":\"-1\"", "seed: found \"-1\""},
@@ -465,9 +465,9 @@ static void broken_files_print_no_binary(void **state) {
         "\xff\xfe\x80\x81",
         "{\"format\": \xc3\x28",
         "{\"format\": \"\x9b\x1b[2J\xed\xa0\x80\"}",
-        "{\"format\": \"hassim-rapp-2\", \"kind\": \"\\u001b[31m\xc2\x85\xc3\xa9\xf8\"}",
-        "{\"format\": \"hassim-rapp-2\", \"kind\": \"table\", \"program\": \"0\", \"seed\": \"\\u0007\xfe\"}",
-        "{\"\xc3\\u001b\": 1, \"format\": \"hassim-rapp-2\"}",
+        "{\"format\": \"hassim-rapp-3\", \"kind\": \"\\u001b[31m\xc2\x85\xc3\xa9\xf8\"}",
+        "{\"format\": \"hassim-rapp-3\", \"kind\": \"table\", \"program\": \"0\", \"seed\": \"\\u0007\xfe\"}",
+        "{\"\xc3\\u001b\": 1, \"format\": \"hassim-rapp-3\"}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         rapp_sample s;

@@ -89,6 +89,37 @@ static void trees_minimise_relative_error(void **state) {
     rapp_trees_free(&t);
 }
 
+/* Half of one forest and twice another, in either order of asking. */
+static void forests_are_added(void **state) {
+    (void)state;
+    enum { ROWS = 500 };
+    static double x[ROWS], y[ROWS], z[ROWS];
+    uint64_t seed = 5;
+    for (size_t i = 0; i < ROWS; i++) {
+        x[i] = draw(&seed);
+        y[i] = x[i] > 0.2, z[i] = x[i] > -0.4 ? 0.3 : 0;
+    }
+    rapp_trees a, b, sum = {0};
+    assert_int_equal(rapp_trees_train(&a, x, y, ROWS, 1, &few), 0);
+    assert_int_equal(rapp_trees_train(&b, x, z, ROWS, 1, &few), 0);
+    assert_int_equal(rapp_trees_add(&sum, &a, 0.5), 0);
+    assert_int_equal(rapp_trees_add(&sum, &b, 2), 0);
+    assert_int_equal(sum.n_trees, a.n_trees + b.n_trees);
+    for (size_t i = 0; i < ROWS; i++) {
+        double expected = 0.5 * rapp_trees_value(&a, &x[i]) + 2 * rapp_trees_value(&b, &x[i]);
+        assert_true(fabs(rapp_trees_value(&sum, &x[i]) - expected) < 1e-6);
+    }
+    char err[RAPP_ERR_LEN] = "";
+    calib_json j = {.file = "state", .err = err};
+    cJSON *saved = rapp_trees_save(&sum);
+    rapp_trees loaded;
+    rapp_trees_load(&loaded, &j, saved, 1);
+    assert_false(j.failed);
+    assert_true(rapp_trees_value(&loaded, &x[7]) == rapp_trees_value(&sum, &x[7]));
+    cJSON_Delete(saved);
+    rapp_trees_free(&a), rapp_trees_free(&b), rapp_trees_free(&sum), rapp_trees_free(&loaded);
+}
+
 static void trees_refuse(const char *text, const char *expected) {
     char err[RAPP_ERR_LEN] = "";
     calib_json j = {.file = "state", .err = err};
@@ -464,6 +495,44 @@ static void predicts_what_it_has_not_seen(void **state) {
     rapp_data_close(d);
 }
 
+/* ---- grouped convolutions ---- */
+
+static rapp_operator convolution(double groups, double width) {
+    return (rapp_operator){.type = "conv2d",
+                           .attributes = {3, 3, groups * width, 1, 1, 1, 1, 1, 1, 1, 1, groups},
+                           .shape = {groups * width, width, 3, 3}};
+}
+
+/* Ten operators: at batch 1 all groups are spared, at batch 2 those of narrow convolutions, from 4 on none; depthwise
+ * and ordinary ones never. */
+static void groups_are_counted(void **state) {
+    (void)state;
+    rapp_operator all[10];
+    for (int i = 0; i < 10; i++) all[i] = (rapp_operator){.type = "batch_norm"};
+    all[0] = convolution(32, 4), all[1] = convolution(8, 48), all[2] = convolution(96, 1),
+    all[3] = convolution(1, 64);
+    rapp_prior p = {.operators = all, .n_operators = 10};
+    assert_true(fabs(best_grouped_spared(&p, 0) - 4.0) < 1e-12);
+    assert_true(fabs(best_grouped_spared(&p, 1) - 3.2) < 1e-12);
+    for (int b = 2; b < BEST_BATCHES; b++) assert_true(best_grouped_spared(&p, b) <= 0);
+    p.n_operators = 0;
+    assert_true(best_grouped_spared(&p, 0) <= 0);
+}
+
+/* Of seven DNNs five obey, one is an exception, and one has no groups. */
+static void shares_are_found(void **state) {
+    (void)state;
+    const double share = 0.06;
+    best_grouped g[7];
+    for (int i = 0; i < 5; i++) g[i] = (best_grouped){i + 1, log1p(share * (i + 1))};
+    g[5] = (best_grouped){5, 0}, g[6] = (best_grouped){0, 3};
+    assert_true(fabs(best_grouped_learn(g, 7) - share) < 1e-8);
+    assert_true(best_grouped_learn(g + 6, 1) <= 0);
+    assert_true(best_grouped_learn(g, 0) <= 0);
+    g[0].ln_ratio = -1; /* faster with the large batch: nothing is spared */
+    assert_true(best_grouped_learn(g, 1) <= 0);
+}
+
 /* Three points and one prior teach nothing about priors; what was measured is still told. */
 static void little_data_is_no_error(void **state) {
     (void)state;
@@ -493,6 +562,7 @@ int main(void) {
         cmocka_unit_test(fills_lines),
         cmocka_unit_test(trees_learn_steps),
         cmocka_unit_test(trees_minimise_relative_error),
+        cmocka_unit_test(forests_are_added),
         cmocka_unit_test(hostile_trees_are_refused),
         cmocka_unit_test(separates_and_smooths),
         cmocka_unit_test(sessions_are_followed),
@@ -504,6 +574,8 @@ int main(void) {
         cmocka_unit_test(quotas_between_are_completed),
         cmocka_unit_test(gpu_time_follows_the_kind),
         cmocka_unit_test(gpu_time_is_drawn_to_what_shows),
+        cmocka_unit_test(groups_are_counted),
+        cmocka_unit_test(shares_are_found),
         cmocka_unit_test(little_data_is_no_error),
         cmocka_unit_test(predicts_what_it_has_not_seen),
     };
