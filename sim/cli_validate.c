@@ -22,11 +22,13 @@ enum {
     KEY_THREADS,
     KEY_CV,
     KEY_FIT,
+    KEY_SEARCHES,
     KEY_STEPS,
     KEY_PROGRESS,
-    STEPS_DEFAULT = 2600,
+    SEARCHES_DEFAULT = 4,
+    SEARCHES_MAX = 1000,
+    STEPS_DEFAULT = 4000,
     STEPS_MAX = 1000000,
-    FIT_SEEDS = 1,
     SEEDS_MAX = 100,
     THREADS_MAX = 256
 };
@@ -36,7 +38,7 @@ typedef struct {
     const char **only; /* room for every argument */
     size_t n_only;
     validate_mode mode;
-    unsigned seeds, threads, formats, steps;
+    unsigned seeds, threads, formats, searches, steps;
     int json, cv, help, progress; /* progress: of --cv, on stderr */
 } validate_args;
 
@@ -44,7 +46,7 @@ typedef struct {
     calib *device;
     validate_data *data;
     validate_params *params;
-    validate_params *start; /* of the fits of --cv; NULL: none was asked for */
+    validate_params *start; /* of fits; NULL: none was asked for */
     validate_cv *cv;        /* NULL: all with params */
 } scene;
 
@@ -54,7 +56,9 @@ static const struct argp_option options[] = {
      "replay (default): the recorded allocation drives the pods; policy: the policy of the run's system "
      "decides",
      0},
-    {"params", KEY_PARAMS, "FILE", 0, "how the testbed served its models (default: experiments/testbed.json)",
+    {"params", KEY_PARAMS, "FILE", 0,
+     "how the testbed served its models (default: experiments/testbed.json; for --cv and --fit "
+     "experiments/testbed_start.json)",
      0},
     {"seeds", KEY_SEEDS, "N", 0, "simulate each run with seeds 1 to N (default: 10)", 0},
     {"json", KEY_JSON, NULL, 0, "print JSON", 0},
@@ -62,13 +66,12 @@ static const struct argp_option options[] = {
     {"format", 'f', "LIST", 0, "of figures: svg, png, pdf, with commas (default: svg,png)", 0},
     {"cv", KEY_CV, NULL, 0,
      "cross-validate: simulate each run with numbers fitted to the other runs of its system and kind of "
-     "input, from those of --params on (here by default: experiments/testbed_start.json), which must not "
-     "have "
-     "been fitted to it",
+     "input, from those of --params on, which must not have been fitted to it",
      0},
     {"fit", KEY_FIT, "FILE", 0,
      "fit the numbers to all runs given, from those of --params on, and write them to FILE", 0},
-    {"steps", KEY_STEPS, "N", 0, "of each fit of --cv or --fit (default: 2600)", 0},
+    {"searches", KEY_SEARCHES, "N", 0, "of each fit of --cv or --fit; the best is kept (default: 4)", 0},
+    {"steps", KEY_STEPS, "N", 0, "of each search (default: 4000)", 0},
     {"progress", KEY_PROGRESS, "WHEN", 0,
      "say on stderr how far --cv has come: auto (on a terminal; the default), always, never", 0},
     {"threads", KEY_THREADS, "N", 0, "simulations at a time (default: as many as there are cores)", 0},
@@ -141,6 +144,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_FIT:
         a->fit = arg;
         return 0;
+    case KEY_SEARCHES:
+        return parse_count(state, "--searches", arg, SEARCHES_MAX, &a->searches);
     case KEY_STEPS:
         return parse_count(state, "--steps", arg, STEPS_MAX, &a->steps);
     case KEY_PROGRESS:
@@ -228,8 +233,8 @@ static int report(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) 
                                 .simulate = simulate,
                                 .why = why,
                                 .arg = s};
-    const validate_fit_options fit = {.steps = a->steps,
-                                      .seeds = FIT_SEEDS,
+    const validate_fit_options fit = {.searches = a->searches,
+                                      .steps = a->steps,
                                       .threads = a->threads,
                                       .progress = a->progress ? print_line : NULL,
                                       .progress_arg = stderr};
@@ -245,8 +250,8 @@ static int report(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) 
 }
 
 static int fit(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) {
-    const validate_fit_options how = {.steps = a->steps,
-                                      .seeds = FIT_SEEDS,
+    const validate_fit_options how = {.searches = a->searches,
+                                      .steps = a->steps,
                                       .threads = a->threads,
                                       .progress = print_line,
                                       .progress_arg = stdout};
@@ -258,8 +263,8 @@ static int fit(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) {
     }
     for (size_t i = 0; i < n; i++)
         use[i] = (unsigned char)validate_is_among(validate_run_at(s->data, i), a->only, a->n_only);
-    int rc = validate_fit(s->params, s->data, use, s->device, &how, err) ||
-             validate_params_save(s->params, a->fit, err);
+    int rc = validate_fit(s->start, s->data, use, s->device, &how, err) ||
+             validate_params_save(s->start, a->fit, err);
     free(use);
     return rc ? CLI_FAILED : CLI_OK;
 }
@@ -270,10 +275,11 @@ static int open_device(calib **device, char err[VALIDATE_ERR_LEN]) {
            calib_open(device, path, err);
 }
 
-/* The shipped numbers are fitted to the very runs that are to be left out: not where a fit of --cv may begin. */
+/* The shipped numbers are fitted to the very runs that are to be left out: not where a fit of --cv may begin. The runs
+ * are judged with the notes of the shipped file. */
 static int open_start(const validate_args *a, validate_params **start, char err[VALIDATE_ERR_LEN]) {
     char path[4096];
-    if (!a->cv) return 0;
+    if (!a->cv && !a->fit) return 0;
     if (a->params) return validate_params_open(start, a->params, err);
     return cli_find_shipped("experiments/testbed_start.json", path, sizeof path, err, VALIDATE_ERR_LEN) ||
            validate_params_open(start, path, err);
@@ -328,6 +334,7 @@ int cli_validate(int argc, char **argv) {
         NULL,
         NULL};
     validate_args args = {.seeds = 10,
+                          .searches = SEARCHES_DEFAULT,
                           .steps = STEPS_DEFAULT,
                           .threads = default_threads(),
                           .formats = FIGURES_SVG | FIGURES_PNG,

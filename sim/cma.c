@@ -164,43 +164,36 @@ static void reshape(cma *s, int is_steady) {
         }
 }
 
-static void keep_best(const cma *s, double *x, double *best, const point *p) {
-    if (!(p->value < *best)) return;
-    *best = p->value;
-    for (size_t i = 0; i < s->n; i++) x[i] = s->mean[i] + s->width * p->y[i];
-}
-
-static void evaluate(cma *s, point *p, cma_function f, void *arg) {
+static void evaluate(cma *s, point *p, unsigned generation, cma_function f, void *arg) {
     draw_point(s, p);
     for (size_t i = 0; i < s->n; i++) s->z[i] = s->mean[i] + s->width * p->y[i];
-    p->value = f(arg, s->z);
+    p->value = f(arg, s->z, generation);
     if (!isfinite(p->value)) p->value = HUGE_VAL;
 }
 
-static void minimise(cma *s, double *x, double *best, cma_function f, void *arg) {
+static void minimise(cma *s, double *x, cma_function f, void *arg) {
     memcpy(s->mean, x, s->n * sizeof *x);
     gsl_matrix_set_identity(s->c);
     s->width = s->spec->width;
-    *best = f(arg, x);
-    if (!isfinite(*best)) *best = HUGE_VAL;
     for (unsigned g = 0; g < s->spec->generations; g++) {
         decompose(s);
-        for (size_t i = 0; i < s->lambda; i++) evaluate(s, &s->points[i], f, arg);
+        for (size_t i = 0; i < s->lambda; i++) evaluate(s, &s->points[i], g, f, arg);
         qsort(s->points, s->lambda, sizeof *s->points, by_value);
-        keep_best(s, x, best, &s->points[0]);
+        if (s->points[0].value == HUGE_VAL) continue;
         move_mean(s);
         reshape(s, lengthen_paths(s, g));
     }
+    memcpy(x, s->mean, s->n * sizeof *x);
 }
 
-int cma_minimise(double *x, double *best, const cma_spec *spec, cma_function f, void *arg) {
+int cma_minimise(double *x, const cma_spec *spec, cma_function f, void *arg) {
     cma s = {.spec = spec, .n = spec->n, .lambda = cma_generation_size(spec->n)};
     s.mu = s.lambda / 2;
     int rc = open_arrays(&s);
     if (!rc) {
         set_weights(&s);
         set_constants(&s);
-        minimise(&s, x, best, f, arg);
+        minimise(&s, x, f, arg);
     }
     close_arrays(&s);
     return rc;

@@ -5,6 +5,9 @@
  * and the better half of them moves its mean, its width and its shape. It takes noise, ridges and many dimensions
  * better than changes of one number at a time do.
  *
+ * The function may be noisy: it is told the generation, and may draw anew for each as long as all points of one meet the
+ * same chance. That is why the answer is the last mean and not the best point drawn, which is often only a lucky one.
+ *
  * The numbers should be of like scale: a step of `width` should mean as much in one as in another. The result depends on
  * the function, the start and the options alone.
  */
@@ -21,12 +24,12 @@ typedef struct {
     uint64_t key;         /* of the draws */
 } cma_spec;
 
-typedef double (*cma_function)(void *arg, const double *x); /* NaN or infinite: worse than any other */
+/* NaN or infinite: worse than any other. */
+typedef double (*cma_function)(void *arg, const double *x, unsigned generation);
 
 double cma_normal(uint64_t bits); /* a standard normal deviate */
 size_t cma_generation_size(size_t n);
-/* From x; leaves the best point drawn in x, or x as it is where that is as good, and its value in *best. -1: out of
- * memory. */
-int cma_minimise(double *x, double *best, const cma_spec *spec, cma_function f, void *arg);
+/* From x; leaves the last mean in x. Generations in which no point is any good change nothing. -1: out of memory. */
+int cma_minimise(double *x, const cma_spec *spec, cma_function f, void *arg);
 
 #endif

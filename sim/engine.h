@@ -75,6 +75,7 @@ static inline const calib_model *engine_calibrated(const engine_fit *f) {
 
 typedef struct { /* a pod's process beside the GPU (process_int.h); times are means in ms */
     double accept_ms, prepare_ms, respond_ms; /* work on the processor */
+    double travel_ms;                         /* beside it, before a request is accepted */
     dist wait_ms;                             /* beside it, before a worker is taken */
     dist work_noise;                          /* of a request's work; mean 1 */
     double cpus;                              /* > 0; work at once shares them, none gets more than one */

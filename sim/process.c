@@ -29,10 +29,14 @@ void process_close(process *x) {
     free(x);
 }
 
+static int64_t after(int64_t now_ns, double ns) {
+    return now_ns + (ns > 0 ? (int64_t)ceil(ns) : 0);
+}
+
 /* ---- the processor ---- */
 
 static int is_work(const process_job *j) {
-    return j->stage != JOB_WAIT;
+    return j->stage != JOB_TRAVEL && j->stage != JOB_WAIT;
 }
 
 typedef struct {
@@ -101,15 +105,21 @@ static held_request remove_job(process *x, uint32_t i) {
     return r;
 }
 
-int process_take(pod *p, held_request r, int64_t now_ns) {
-    process *x = p->process;
-    advance(x, now_ns);
-    p->held++;
+static void accept(process *x, process_job *j, int64_t now_ns) {
     double accept_ms = x->spec->accept_ms;
     if (now_ns - x->busy_ns >= IDLE_NS) accept_ms += x->spec->wake_ms;
     x->busy_ns = now_ns;
-    return add_job(
-        x, (process_job){.request = r, .stage = JOB_ACCEPT, .left_ns = work_ns(x, accept_ms, r.ordinal)});
+    j->stage = JOB_ACCEPT;
+    j->left_ns = work_ns(x, accept_ms, j->request.ordinal);
+}
+
+int process_take(pod *p, held_request r, int64_t now_ns) {
+    process *x = p->process;
+    process_job j = {.request = r, .stage = JOB_TRAVEL, .until_ns = after(now_ns, 1e6 * x->spec->travel_ms)};
+    advance(x, now_ns);
+    p->held++;
+    if (x->spec->travel_ms <= 0) accept(x, &j, now_ns);
+    return add_job(x, j);
 }
 
 static int prepare(pod *p, held_request r) {
@@ -221,10 +231,6 @@ void process_granted(pod *p, int64_t now_ns, int64_t end_ns) {
 
 /* ---- what is due ---- */
 
-static int64_t after(int64_t now_ns, double ns) {
-    return now_ns + (ns > 0 ? (int64_t)ceil(ns) : 0);
-}
-
 static int64_t sooner(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
@@ -261,6 +267,9 @@ static process_event move_on(pod *p, uint32_t i, int64_t now_ns, held_request *o
     process *x = p->process;
     process_job *j = &x->jobs[i];
     switch (j->stage) {
+    case JOB_TRAVEL:
+        accept(x, j, now_ns);
+        return PROCESS_WAITS;
     case JOB_ACCEPT:
         j->stage = JOB_WAIT;
         j->until_ns = after(now_ns, 1e6 * dist_sample(&x->spec->wait_ms, bits_of(x, j->request.ordinal, 1)));

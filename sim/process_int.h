@@ -3,11 +3,11 @@
  * Without it (engine_fn.process NULL) a request's overhead is one delay, and a batch's time on the GPU one number
  * (pod_int.h). A process has a processor that its work must share:
  *
- *     accept --> wait --> (a worker) --> prepare --> batch queue --> launch, GPU --> respond --> out
- *      cpu                                cpu                         cpu              cpu
+ *     travel --> accept --> wait --> (a worker) --> prepare --> batch queue --> launch, GPU --> respond --> out
+ *                 cpu                                cpu                         cpu              cpu
  *
- * - accept, prepare and respond are work on the processor; `wait` is not (network, the client's own pauses). A
- *   request takes a worker at prepare and keeps it until it is out.
+ * - accept, prepare and respond are work on the processor; `travel` (to the pod and back: it is all put before) and
+ *   `wait` (for the rest of the request) are not. A request takes a worker at prepare and keeps it until it is out.
  * - A batch is launched kernel by kernel: launch_ms of work on the processor. The GPU runs what has been launched,
  *   calib_gpu_work_ms in all (G without its floor, the time in which the calibration's host launches), evenly spread
  *   over the launches: it is never ahead of them. The batch is over when both are.
@@ -32,13 +32,13 @@
 #include "pod_int.h"
 #include "token_sched_int.h"
 
-typedef enum { JOB_ACCEPT, JOB_WAIT, JOB_PREPARE, JOB_RESPOND } job_stage;
+typedef enum { JOB_TRAVEL, JOB_ACCEPT, JOB_WAIT, JOB_PREPARE, JOB_RESPOND } job_stage;
 
 typedef struct {
     held_request request;
     job_stage stage;
     double left_ns;   /* of work on the processor */
-    int64_t until_ns; /* JOB_WAIT */
+    int64_t until_ns; /* JOB_TRAVEL, JOB_WAIT */
 } process_job;
 
 typedef enum { LAUNCH_NONE, LAUNCH_BLOCKED, LAUNCH_RUNS, LAUNCH_OVER } launch_state;

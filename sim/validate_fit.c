@@ -115,14 +115,15 @@ static validate_mode mode_of(const validate_run *r) {
     return r->has_usage ? VALIDATE_REPLAY : VALIDATE_POLICY;
 }
 
+/* The mean over the seeds first, first + 1, ... */
 static double distance_to(const summary *real, const validate_run *run, const calib *device,
-                          const validate_params *p, unsigned seeds) {
+                          const validate_params *p, uint64_t first, unsigned seeds) {
     char err[VALIDATE_ERR_LEN];
     double sum = 0;
     for (unsigned k = 0; k < seeds; k++) {
         validate_trace t = {0};
         summary simulated = {0};
-        int rc = validate_simulate_on(&t, run, device, p, mode_of(run), 1 + k, err) ||
+        int rc = validate_simulate_on(&t, run, device, p, mode_of(run), first + k, err) ||
                  summarise(&simulated, run, &t);
         validate_trace_free(&t);
         if (rc) return -1;
@@ -136,7 +137,7 @@ double validate_distance(const validate_run *run, const calib *device, const val
                          unsigned seeds) {
     summary real;
     if (summarise(&real, run, &run->real)) return -1;
-    double d = distance_to(&real, run, device, p, seeds);
+    double d = distance_to(&real, run, device, p, 1, seeds);
     free(real.samples);
     return d;
 }
@@ -166,10 +167,10 @@ typedef struct {
     uint64_t key;
 } search;
 
-static double total(const search *s) {
+static double total(const search *s, uint64_t first, unsigned seeds) {
     double sum = 0;
     for (size_t i = 0; i < s->n_runs; i++) {
-        double d = distance_to(&s->real[i], s->runs[i], s->device, s->p, s->options->seeds);
+        double d = distance_to(&s->real[i], s->runs[i], s->device, s->p, first, seeds);
         if (d < 0) return -1;
         sum += d / (1 + d);
     }
@@ -226,31 +227,51 @@ static void set_numbers(search *s, const double *x) {
  * thousandth in the mean distance, far less than runs differ by chance; many of them together tell. */
 static const double PRIOR = 0.001;
 
-static double cost(void *arg, const double *x) {
-    search *s = arg;
+static double cost(search *s, const double *x, uint64_t first, unsigned seeds) {
     double prior = 0;
     set_numbers(s, x);
     for (size_t i = 0; i < s->n_dimensions; i++) prior += PRIOR * x[i] * x[i];
-    double d = total(s);
+    double d = total(s, first, seeds);
     return d < 0 ? HUGE_VAL : d + prior;
 }
 
-static int search_from_here(search *s) {
-    double best, *x = calloc(s->n_dimensions + 1, sizeof *x);
-    cma_spec spec = {.n = s->n_dimensions, .width = 1, .key = draw_mix(s->key)};
+/* Of what searches come to. Their own seeds follow. */
+enum { JUDGE_SEEDS = 10 };
+
+/* A generation meets one chance, and the next another, or the numbers would be fitted to chance. */
+static double noisy_cost(void *arg, const double *x, unsigned generation) {
+    return cost(arg, x, JUDGE_SEEDS + 1 + generation, 1);
+}
+
+static int search_once(search *s, double *x, unsigned ordinal) {
+    cma_spec spec = {.n = s->n_dimensions, .width = 1, .key = draw_mix(s->key + ordinal)};
     spec.generations = s->options->steps / (unsigned)cma_generation_size(s->n_dimensions) + 1;
-    int rc = x ? cma_minimise(x, &best, &spec, cost, s) : -1;
-    if (!rc) {
-        set_numbers(s, x);
-        s->distance = total(s);
+    memset(x, 0, s->n_dimensions * sizeof *x);
+    return cma_minimise(x, &spec, noisy_cost, s);
+}
+
+/* There are many valleys: of several searches the one that came to the lowest point. */
+static int search_all(search *s) {
+    double least = HUGE_VAL, *x = calloc(2 * s->n_dimensions + 1, sizeof *x);
+    if (!x) return -1;
+    double *best = x + s->n_dimensions;
+    int rc = 0;
+    for (unsigned i = 0; !rc && i < s->options->searches; i++) {
+        rc = search_once(s, x, i);
+        double value = cost(s, x, 1, JUDGE_SEEDS);
+        if (rc || !(value < least)) continue;
+        least = value;
+        memcpy(best, x, s->n_dimensions * sizeof *x);
     }
+    set_numbers(s, best);
+    s->distance = total(s, 1, JUDGE_SEEDS);
     free(x);
     return rc;
 }
 
 static void search_one(void *arg, size_t i) {
     search *s = &((search *)arg)[i];
-    if (search_from_here(s)) s->n_members = 0; /* out of memory */
+    if (search_all(s)) s->n_members = 0; /* out of memory */
 }
 
 /* ---- all systems and models ---- */
@@ -305,8 +326,8 @@ static void close_search(search *s) {
 
 static void write_origin(validate_entry *e, const search *s, int taught) {
     size_t n = (size_t)snprintf(
-        e->origin, sizeof e->origin, "hassim validate --fit, %u steps, distance %.3f%s, on",
-        s->options->steps, s->distance,
+        e->origin, sizeof e->origin, "hassim validate --fit, %u searches of %u steps, distance %.3f%s, on",
+        s->options->searches, s->options->steps, s->distance,
         taught ? "" : ", launch_ms as the others differ from the start: no run of this model");
     for (size_t i = 0; i < s->n_runs && n < sizeof e->origin; i++)
         n += (size_t)snprintf(e->origin + n, sizeof e->origin - n, " %s", s->runs[i]->name);

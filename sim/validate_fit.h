@@ -13,7 +13,10 @@
  * What is made small is the mean over runs of d / (1 + d) - a run that the model cannot reproduce must not bend it -
  * and a prior: the numbers that are marked as fitted are thought to be log-normal about where the fit begins, with the
  * deviation that validate_param_info names. One that is a model's own is for all models of the group together unknown
- * by that much, and for each against the others by a quarter of it. The search is cma.h's, its draws fixed by a seed.
+ * by that much, and for each against the others by a quarter of it.
+ *
+ * A search is cma.h's, its draws fixed by a key; each of its generations is simulated with a seed of its own. Searches
+ * end in different valleys: the one kept came to the least mean over ten more seeds, the same for all.
  *
  * Runs with a recorded allocation are replayed; those without (KServe) run their policy. Runs tagged runaway are not
  * used. The result depends on data, use and options alone, not on threads.
@@ -25,9 +28,9 @@
 #include "validate_params.h"
 
 typedef struct {
-    unsigned steps;   /* simulations of all its runs, per system and kind of input */
-    unsigned seeds;   /* simulations per run and step */
-    unsigned threads; /* searches at once */
+    unsigned searches;                             /* per system and kind of input */
+    unsigned steps;                                /* of each search: simulations of all its runs */
+    unsigned threads;                              /* systems and kinds of input at once */
     void (*progress)(void *arg, const char *line); /* NULL: silent; from one thread at a time */
     void *progress_arg;
 } validate_fit_options;

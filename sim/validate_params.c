@@ -13,7 +13,8 @@ _Static_assert(VALIDATE_ERR_LEN >= CALIB_ERR_LEN, "messages of the JSON reader f
 
 /* The doubts, each the standard deviation of a logarithm, were set by hand, with HAS-GPU's image runs in view, and are
  * the same for all systems:
- * - accept, prepare, respond (0.7, 1, 1): the notes give what they and the wait are together, not what each is
+ * - travel, accept, prepare, respond (0.7, 0.7, 1, 1): the notes give what they and the wait are together, not what
+ *   each is
  * - wait (0.2): a timer of the kernel and a network; the shares of chance (0.5, 0.7): a factor of two
  * - launch_ms (0.5): calibrated on another host; launch_weight, early_share, keep_alive (1): nobody has measured them
  * - cpus (one interpreter lock), wake_ms, round_trip_ms: known, or too small to be told from the rest */
@@ -22,6 +23,8 @@ const validate_param_info validate_param_infos[VALIDATE_N_PARAMS] = {
     [VALIDATE_WORKERS] = {"workers", "requests between prepare and respond at once", 1, 1000, 1,
                           VALIDATE_KNOWN, 0},
     [VALIDATE_MEMORY_MIB] = {"memory_mib", "GPU memory of a pod", 1, 1 << 20, 1, VALIDATE_KNOWN, 0},
+    [VALIDATE_TRAVEL_MS] = {"travel_ms", "to the pod and back, beside the processor", 0, 1000, 0,
+                            VALIDATE_SHARED, 0.7},
     [VALIDATE_ACCEPT_MS] = {"accept_ms", "work when a request comes in", 0.01, 1000, 0, VALIDATE_SHARED, 0.7},
     [VALIDATE_WAIT_MS] = {"wait_ms", "wait beside the processor", 0.01, 1000, 0, VALIDATE_SHARED, 0.2},
     [VALIDATE_WAIT_CV] = {"wait_cv", "its coefficient of variation", 0, 3, 0, VALIDATE_SHARED, 0.5},

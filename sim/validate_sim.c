@@ -76,7 +76,8 @@ static int set_load(scene *s) {
 /* ---- pods ---- */
 
 static int set_process(scene *s) {
-    s->process = (engine_process){.accept_ms = value(s, VALIDATE_ACCEPT_MS),
+    s->process = (engine_process){.travel_ms = value(s, VALIDATE_TRAVEL_MS),
+                                  .accept_ms = value(s, VALIDATE_ACCEPT_MS),
                                   .prepare_ms = value(s, VALIDATE_PREPARE_MS),
                                   .respond_ms = value(s, VALIDATE_RESPOND_MS),
                                   .cpus = value(s, VALIDATE_CPUS),
@@ -101,8 +102,9 @@ static void set_function(scene *s, const calib_model *model) {
     s->fn.batch_max = (uint32_t)value(s, VALIDATE_BATCH_MAX);
     s->fn.workers = (uint32_t)value(s, VALIDATE_WORKERS);
     s->fn.slo_ns = SLO_NS;
-    s->fn.overhead_ms = dist_constant(value(s, VALIDATE_ACCEPT_MS) + value(s, VALIDATE_WAIT_MS) +
-                                      value(s, VALIDATE_PREPARE_MS) + value(s, VALIDATE_RESPOND_MS));
+    s->fn.overhead_ms = dist_constant(value(s, VALIDATE_TRAVEL_MS) + value(s, VALIDATE_ACCEPT_MS) +
+                                      value(s, VALIDATE_WAIT_MS) + value(s, VALIDATE_PREPARE_MS) +
+                                      value(s, VALIDATE_RESPOND_MS));
     s->fn.cold_start = dist_constant(1);
     s->fn.keep_alive_ns = (int64_t)(NS * value(s, VALIDATE_KEEP_ALIVE_S));
     s->fn.linger_ns = (int64_t)(NS * value(s, VALIDATE_LINGER_S));

@@ -125,6 +125,7 @@ static double maybe(chooser *c, double most) {
 
 static engine_process random_process(chooser *c, double gpu_ms) {
     engine_process p = {.accept_ms = maybe(c, 10), .prepare_ms = maybe(c, 10), .respond_ms = maybe(c, 5)};
+    p.travel_ms = maybe(c, 10);
     p.wait_ms = random_dist(c, maybe(c, 20));
     p.work_noise = random_dist(c, 1);
     p.cpus = below(c, 2) ? 1 : 0.3 + 3 * unit(c);
@@ -260,7 +261,7 @@ static void expect_requests(const world *w, const engine_result *r) {
         assert_true(q->end_ns >= q->arrival_ns);
         /* the works of a request are constant where their noise is: none is faster than on an idle processor */
         if (q->fate != ENGINE_COMPLETED || p->work_noise.kind != DIST_CONSTANT) continue;
-        double least_ms = p->accept_ms + p->prepare_ms + p->respond_ms;
+        double least_ms = p->travel_ms + p->accept_ms + p->prepare_ms + p->respond_ms;
         assert_true((double)(q->end_ns - q->arrival_ns) >= 1e6 * least_ms - 3);
     }
 }

@@ -5,19 +5,20 @@ static void open_whole(scene *s, double gpu_ms, double further_ms) {
     scene_open(s, ENGINE_METERED, gpu_ms, further_ms, 100, 100);
 }
 
-/* Accept 2, wait 3, prepare 4: 19. Launches 5, G 8: over when both are, 27. Respond 1. */
+/* Travel 0.5, accept 2, wait 3, prepare 4: 19.5. Launches 5, G 8: over when both are, 27.5. Respond 1. */
 static void alone(void **state) {
     (void)state;
     for (int is_launch_bound = 0; is_launch_bound < 2; is_launch_bound++) {
         scene s;
         open_whole(&s, is_launch_bound ? 3 : 8, 0);
+        s.process.travel_ms = 0.5;
         s.process.accept_ms = 2;
         s.process.wait_ms = dist_constant(3);
         s.process.prepare_ms = 4;
         s.process.launch_ms = 5;
         s.process.respond_ms = 1;
         scene_requests(&s, 0, 1, (double[]){10});
-        scene_expect(&s, 1, (double[]){is_launch_bound ? 25 : 28});
+        scene_expect(&s, 1, (double[]){is_launch_bound ? 25.5 : 28.5});
     }
 }
 
@@ -120,6 +121,19 @@ static void an_idle_processor_must_wake(void **state) {
     scene_expect(&s, 4, (double[]){16, 28, 98, 175});
 }
 
+/* Travel 20, accept 4, wake 5 after 60 ms without work, G 10. Accepted at 20, and woken: 39. At 45, 6 ms after that
+ * answer: 59. At 120, 61 ms after, though it set out 41 after: woken, 139. At 170: 184. */
+static void on_the_road_nobody_works(void **state) {
+    (void)state;
+    scene s;
+    open_whole(&s, 10, 0);
+    s.process.travel_ms = 20;
+    s.process.accept_ms = 4;
+    s.process.wake_ms = 5;
+    scene_requests(&s, 0, 4, (double[]){0, 25, 100, 150});
+    scene_expect(&s, 4, (double[]){39, 59, 139, 184});
+}
+
 /* Prepare 4, G 10, respond 2; at 0 and 1. One worker: the second begins at 16. Two: both prepare at half speed from 1
  * on, the first to 7, the second to 8; on the GPU to 17 and 27. */
 static void a_worker_is_kept_to_the_answer(void **state) {
@@ -186,6 +200,7 @@ int main(void) {
         cmocka_unit_test(the_gpu_is_never_ahead_of_launches),
         cmocka_unit_test(the_first_batch_of_a_size_is_slow),
         cmocka_unit_test(an_idle_processor_must_wake),
+        cmocka_unit_test(on_the_road_nobody_works),
         cmocka_unit_test(a_worker_is_kept_to_the_answer),
         cmocka_unit_test(what_is_in_a_killed_process_is_lost),
         cmocka_unit_test(quotas_are_not_pretended),

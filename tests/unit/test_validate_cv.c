@@ -40,7 +40,7 @@ static void write_requests(const validate_sample *s, const char *name, double ms
 static void open_trial(trial *t, double one_ms, double two_ms) {
     char err[4096] = "", path[4096];
     const validate_fit_options options = {
-        .steps = 12, .seeds = 1, .threads = 2, .progress = hear, .progress_arg = t};
+        .searches = 1, .steps = 12, .threads = 2, .progress = hear, .progress_arg = t};
     t->n_told = 0;
     validate_sample_open(&t->sample);
     validate_sample_write(&t->sample, "workloads.csv", VALIDATE_SAMPLE_WORKLOADS "W,0,4\n");

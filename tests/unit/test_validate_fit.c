@@ -15,7 +15,7 @@
 #include "validate_sample.h"
 #include "validate_sim.h"
 
-enum { REQUESTS_MAX = 2000, SEED = 77, STEPS = 1000 };
+enum { REQUESTS_MAX = 2000, SEED = 77, SEARCHES = 2, STEPS = 4000 };
 
 static const char *const names[] = {"one", "two", "three"};
 static const char runs[] = VALIDATE_SAMPLE_RUNS "one,has,resnet,resnet50,A,%zu,0,9,yes,clean\n"
@@ -124,9 +124,9 @@ static void close_trial(trial *t) {
     validate_sample_close(&t->sample);
 }
 
-static void fit(trial *t, const unsigned char use[3], unsigned steps) {
+static void fit(trial *t, const unsigned char use[3], unsigned searches, unsigned steps) {
     char err[VALIDATE_ERR_LEN];
-    const validate_fit_options options = {.steps = steps, .seeds = 1, .threads = 1};
+    const validate_fit_options options = {.searches = searches, .steps = steps, .threads = 1};
     if (validate_fit(t->fitted, t->data, use, t->device, &options, err)) fail_msg("%s", err);
 }
 
@@ -148,7 +148,7 @@ static void what_is_known_is_found_again(void **state) {
     trial t;
     open_trial(&t);
     double before = validate_distance(validate_run_at(t.data, 2), t.device, t.fitted, 2);
-    fit(&t, (const unsigned char[]){1, 1, 0}, STEPS);
+    fit(&t, (const unsigned char[]){1, 1, 0}, SEARCHES, STEPS);
     double after = validate_distance(validate_run_at(t.data, 2), t.device, t.fitted, 2),
            best = validate_distance(validate_run_at(t.data, 2), t.device, t.truth, 2);
     print_message("distance of the third run: %.3f before, %.3f after, %.3f of the truth\n", before, after,
@@ -169,7 +169,7 @@ static void what_is_known_stays_and_others_do_too(void **state) {
     trial t;
     open_trial(&t);
     validate_params *start = validate_params_copy(t.fitted);
-    fit(&t, (const unsigned char[]){1, 1, 0}, 30);
+    fit(&t, (const unsigned char[]){1, 1, 0}, 1, 30);
     for (int i = 0; i < VALIDATE_N_PARAMS; i++)
         if (validate_param_infos[i].scope == VALIDATE_KNOWN)
             assert_true(number(t.fitted, i) == number(start, i));
@@ -191,7 +191,7 @@ static void what_is_left_out_is_not_read(void **state) {
     trial t;
     open_trial(&t);
     validate_params *start = validate_params_copy(t.fitted);
-    fit(&t, (const unsigned char[]){1, 1, 0}, 30);
+    fit(&t, (const unsigned char[]){1, 1, 0}, 1, 30);
     first = *validate_params_find(t.fitted, "has", "resnet50");
     write_requests(&t, "three", &other);
     write_index(&t, (const size_t[]){validate_run_at(t.data, 0)->real.n_requests,
@@ -199,7 +199,7 @@ static void what_is_left_out_is_not_read(void **state) {
     reopen(&t);
     validate_params_close(t.fitted);
     t.fitted = start;
-    fit(&t, (const unsigned char[]){1, 1, 0}, 30);
+    fit(&t, (const unsigned char[]){1, 1, 0}, 1, 30);
     second = *validate_params_find(t.fitted, "has", "resnet50");
     assert_memory_equal(first.v, second.v, sizeof first.v);
     assert_string_equal(first.origin, second.origin);
