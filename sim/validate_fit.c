@@ -8,55 +8,22 @@
 #include "cma.h"
 #include "draw.h"
 #include "thread_pool_int.h"
+#include "validate_condition.h"
 #include "validate_report_int.h"
 #include "validate_sim.h"
 
 /* ---- how far a simulation is from the recording ---- */
 
-/* A condition: what the load and the allocation were when a request started. */
 typedef struct {
-    uint64_t condition;
-    double ms;
-} sample;
-
-typedef struct {
-    sample *samples; /* of successful requests, by condition, then by latency */
-    size_t n;
+    validate_conditions conditions;
     validate_values values;
 } summary;
 
-static int by_condition(const void *a, const void *b) {
-    const sample *x = a, *y = b;
-    if (x->condition != y->condition) return x->condition < y->condition ? -1 : 1;
-    return (x->ms > y->ms) - (x->ms < y->ms);
-}
-
-/* The rate at which the client sent request i of the trace: 5 x rate requests in each stage, those lost spread evenly. */
-static uint32_t rate_at(const validate_run *run, const validate_trace *t, size_t i) {
-    double all = (double)(t->n_requests + t->lost), before = 0;
-    double place = ((double)i + 0.5) * all / (double)t->n_requests;
-    for (size_t k = 0; k + 1 < run->n_stages; k++)
-        if (place < (before += 5.0 * run->rate_rps[k])) return run->rate_rps[k];
-    return run->n_stages ? run->rate_rps[run->n_stages - 1] : 0;
-}
-
-static uint64_t condition_of(const validate_run *run, const validate_trace *t, size_t i) {
-    validate_share s = validate_int_share_at(&run->real, t->requests[i].start_s);
-    return (uint64_t)rate_at(run, t, i) << 48 | (uint64_t)(s.pods & 0xffff) << 32 |
-           (uint64_t)(s.sm_pct & 0xffff) << 16 | (s.quota_pct & 0xffff);
-}
-
 static int summarise(summary *out, const validate_run *run, const validate_trace *t) {
-    *out = (summary){.samples = malloc((t->n_requests + 1) * sizeof *out->samples)};
-    if (!out->samples || validate_measure(&out->values, t)) {
-        free(out->samples);
-        return -1;
-    }
-    for (size_t i = 0; i < t->n_requests; i++)
-        if (t->requests[i].status == 200)
-            out->samples[out->n++] = (sample){condition_of(run, t, i), t->requests[i].latency_ms};
-    qsort(out->samples, out->n, sizeof *out->samples, by_condition);
-    return 0;
+    if (validate_conditions_open(&out->conditions, run, t)) return -1;
+    if (!validate_measure(&out->values, t)) return 0;
+    validate_conditions_close(&out->conditions);
+    return -1;
 }
 
 /* Less than a microsecond is as good as nothing, which has no logarithm; what no request has is far from anything. */
@@ -66,34 +33,23 @@ static double log_error(double simulated, double recorded) {
     return fabs(log(fmax(simulated, LEAST) / fmax(recorded, LEAST)));
 }
 
-static size_t end_of_condition(const summary *s, size_t from) {
-    size_t i = from;
-    while (i < s->n && s->samples[i].condition == s->samples[from].condition) i++;
-    return i;
-}
-
 /* Of the 10, 20, ... 90 % quantiles */
-static double distance_of_condition(const sample *a, size_t n_a, const sample *b, size_t n_b) {
+static double distance_of_condition(const validate_shared_condition *c) {
     double sum = 0;
     for (int k = 1; k < 10; k++)
-        sum += log_error(a[(size_t)(0.1 * k * (double)n_a)].ms, b[(size_t)(0.1 * k * (double)n_b)].ms);
+        sum += log_error(c->a[(size_t)(0.1 * k * (double)c->n_a)].ms,
+                         c->b[(size_t)(0.1 * k * (double)c->n_b)].ms);
     return sum / 9;
 }
 
-/* The mean over the conditions that both have seen often enough, each with its requests, but a hundred tell as much as more. */
-static double distance_of_conditions(const summary *a, const summary *b) {
-    enum { FEW = 20, MANY = 100 };
+/* The mean over the conditions of both, each with its requests, but a hundred tell as much as more. */
+static double distance_of_conditions(const validate_conditions *a, const validate_conditions *b) {
+    static const double MANY = 100;
     double sum = 0, weights = 0;
-    for (size_t i = 0, k = 0; i < a->n && k < b->n;) {
-        uint64_t of_a = a->samples[i].condition, of_b = b->samples[k].condition;
-        size_t end_a = end_of_condition(a, i), end_b = end_of_condition(b, k);
-        if (of_a == of_b && end_a - i >= FEW && end_b - k >= FEW) {
-            double weight = fmin((double)(end_b - k), MANY);
-            sum += weight * distance_of_condition(a->samples + i, end_a - i, b->samples + k, end_b - k);
-            weights += weight;
-        }
-        if (of_a <= of_b) i = end_a;
-        if (of_b <= of_a) k = end_b;
+    for (validate_shared_condition c = {.n_a = 0}; validate_next_shared(&c, a, b);) {
+        double weight = fmin((double)c.n_b, MANY);
+        sum += weight * distance_of_condition(&c);
+        weights += weight;
     }
     return weights > 0 ? sum / weights : 0;
 }
@@ -103,7 +59,7 @@ static double distance(const summary *a, const summary *b) {
         validate_metric metric;
         double weight;
     } of_all[] = {{VALIDATE_MEAN, 1}, {VALIDATE_P50, 0.5}, {VALIDATE_P95, 0.5}, {VALIDATE_SPAN, 5}};
-    double sum = 4 * distance_of_conditions(a, b);
+    double sum = 4 * distance_of_conditions(&a->conditions, &b->conditions);
     for (size_t i = 0; i < sizeof of_all / sizeof *of_all; i++) {
         validate_metric m = of_all[i].metric;
         sum += of_all[i].weight * log_error(a->values.of[m], b->values.of[m]);
@@ -128,7 +84,7 @@ static double distance_to(const summary *real, const validate_run *run, const ca
         validate_trace_free(&t);
         if (rc) return -1;
         sum += distance(&simulated, real);
-        free(simulated.samples);
+        validate_conditions_close(&simulated.conditions);
     }
     return sum / seeds;
 }
@@ -138,7 +94,7 @@ double validate_distance(const validate_run *run, const calib *device, const val
     summary real;
     if (summarise(&real, run, &run->real)) return -1;
     double d = distance_to(&real, run, device, p, 1, seeds);
-    free(real.samples);
+    validate_conditions_close(&real.conditions);
     return d;
 }
 
@@ -318,7 +274,7 @@ static int open_search(search *s, const validate_params *p, size_t first, const 
 static void close_search(search *s) {
     free(s->members);
     free(s->dimensions);
-    for (size_t i = 0; i < s->n_runs; i++) free(s->real[i].samples);
+    for (size_t i = 0; i < s->n_runs; i++) validate_conditions_close(&s->real[i].conditions);
     free((void *)s->runs);
     free(s->real);
     validate_params_close(s->p);

@@ -6,9 +6,8 @@
  *     + |ln| of the means  +  half the |ln| of the medians and of the 95 % quantiles
  *     + 5 x difference of the violation rates at 250 ms  +  5 x |ln| of the spans
  *
- * A condition is what the load and the allocation were when a request started: the stage's rate, pods, SM and quota;
- * those with 20 requests count, by their number, up to a hundred. Over a whole run, waiting at one rate can stand in for
- * noise at another: numbers that are right on the whole and wrong at each rate say nothing of a rate that no run had.
+ * Conditions (validate_condition.h) count by their number of requests, up to a hundred. Numbers that are right on the
+ * whole and wrong at each rate would say nothing of a rate that no run had.
  *
  * What is made small is the mean over runs of d / (1 + d) - a run that the model cannot reproduce must not bend it -
  * and a prior: the numbers that are marked as fitted are thought to be log-normal about where the fit begins, with the

@@ -51,6 +51,11 @@ static void add_spread(cJSON *object, const validate_row *row) {
     cJSON_AddNumberToObject(object, "replicates", (double)row->n_replicates);
 }
 
+static void add_condition_spread(cJSON *object, const validate_row *row) {
+    add_number(object, "condition_spread_p50_pct", row->condition_spread_pct);
+    cJSON_AddNumberToObject(object, "runs_alike", (double)row->n_alike);
+}
+
 static void add_verdicts(cJSON *object, const validate_row *row) {
     static const char *const words[] = {[VALIDATE_MET] = "met",
                                         [VALIDATE_WITHIN_SPREAD] = "within replicate spread",
@@ -89,6 +94,7 @@ static cJSON *row_object(const validate_row *row) {
     add_values(object, "real", &row->real);
     add_allocation(object, "allocation", &row->run->real);
     add_spread(object, row);
+    add_condition_spread(object, row);
     if (!row->simulated) {
         cJSON_AddFalseToObject(object, "simulated");
         cJSON_AddStringToObject(object, "reason", row->note);

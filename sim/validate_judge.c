@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "validate_condition.h"
 #include "validate_report_int.h"
 
 static const double TICK_S = 2;
@@ -88,6 +89,45 @@ void validate_int_spread(validate_row *row, const validate_data *d, const valida
                          : mean > 0                      ? 100 * range / mean
                                                          : NAN;
     }
+}
+
+static int is_alike(const validate_run *a, const validate_run *b) {
+    const validate_run *both[2] = {a, b};
+    for (size_t i = 0; i < 2; i++)
+        if (!both[i]->has_usage || validate_has_tag(both[i], "overload") ||
+            validate_has_tag(both[i], "runaway"))
+            return 0;
+    return a != b && strcmp(a->system, b->system) == 0 && strcmp(a->served_model, b->served_model) == 0;
+}
+
+typedef struct {
+    double sum, requests;
+} spread_sum;
+
+static int add_conditions(spread_sum *to, const validate_conditions *own, const validate_run *other) {
+    validate_conditions theirs;
+    if (validate_conditions_open(&theirs, other, &other->real)) return -1;
+    for (validate_shared_condition c = {.n_a = 0}; validate_next_shared(&c, own, &theirs);) {
+        to->sum += (double)c.n_a * fabs(log(c.a[c.n_a / 2].ms / c.b[c.n_b / 2].ms));
+        to->requests += (double)c.n_a;
+    }
+    validate_conditions_close(&theirs);
+    return 0;
+}
+
+int validate_int_condition_spread(validate_row *row, const validate_data *d) {
+    validate_conditions own;
+    spread_sum all = {0};
+    int rc = validate_conditions_open(&own, row->run, &row->run->real);
+    for (size_t i = 0; !rc && i < validate_n_runs(d); i++) {
+        const validate_run *other = validate_run_at(d, i);
+        double before = all.requests;
+        if (is_alike(row->run, other)) rc = add_conditions(&all, &own, other);
+        row->n_alike += all.requests > before;
+    }
+    validate_conditions_close(&own);
+    row->condition_spread_pct = all.requests > 0 ? 100 * all.sum / all.requests : NAN;
+    return rc;
 }
 
 /* ---- targets: issue 4 ---- */

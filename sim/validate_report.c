@@ -81,6 +81,7 @@ static int open_rows(job *j, const validate_data *d) {
         row->real = j->real[i];
         if (open_row(row, j->plan)) return -1;
         validate_int_spread(row, d, j->real);
+        if (validate_int_condition_spread(row, d)) return -1;
     }
     size_t all = r->n_rows * r->n_seeds;
     j->status = calloc(all, sizeof *j->status);

@@ -75,6 +75,11 @@ typedef struct {
     validate_error error[VALIDATE_METRICS];
     size_t n_replicates; /* beside this run */
     double spread[VALIDATE_METRICS];
+    /* By how much medians differ from those of other runs of its system and served model under the same conditions
+     * (validate_condition.h), both runs recorded and neither overloaded: mean of |ln|, by its requests, in %. NaN: no
+     * such runs. It judges nothing: it says how far the testbed is from itself. */
+    double condition_spread_pct;
+    size_t n_alike;                                 /* such runs */
     double share_agreement_pct, pods_agreement_pct; /* ticks; policy mode, allocation recorded; else NaN */
     validate_verdict verdict[VALIDATE_METRICS], trajectory;
     validate_trace *traces; /* [n_seeds], with what was measured of each */

@@ -30,6 +30,8 @@ void validate_int_agreement(validate_row *row, unsigned n_seeds);
 /* values[i]: what was measured of run i */
 void validate_int_spread(validate_row *row, const validate_data *d, const validate_values *values);
 
+int validate_int_condition_spread(validate_row *row, const validate_data *d); /* -1: out of memory */
+
 /* Verdicts of the rows, then the sets; -1: out of memory. */
 int validate_int_judge(validate_report *r);
 

@@ -183,6 +183,19 @@ static void print_spread(const validate_report *r, FILE *out) {
     }
 }
 
+static void print_condition_spread(const validate_report *r, FILE *out) {
+    int n = 0;
+    for (size_t i = 0; i < r->n_rows; i++) {
+        const validate_row *row = &r->rows[i];
+        if (!row->n_alike) continue;
+        if (!n++)
+            fprintf(out,
+                    "\nMedians of runs at the same rate and allocation differ by, %% (mean over requests)\n");
+        fprintf(out, "  %-*s %.1f (%zu other runs)\n", NAME_WIDTH, row->run->name, row->condition_spread_pct,
+                row->n_alike);
+    }
+}
+
 static void print_notes(const validate_report *r, FILE *out) {
     for (int simulated = 1; simulated >= 0; simulated--) {
         int n = 0;
@@ -216,5 +229,6 @@ void validate_report_text(const validate_report *r, FILE *out) {
     }
     print_all_missed(r, out);
     print_spread(r, out);
+    print_condition_spread(r, out);
     print_notes(r, out);
 }

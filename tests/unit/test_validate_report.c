@@ -380,6 +380,38 @@ static void replicates_spread(void **state) {
     close_runs(&s, d);
 }
 
+/* The upper median of requests first, first + 1, ... of a run */
+static double median_from(int first, double factor) {
+    double ms[N];
+    int n = 0;
+    for (int i = first; i < N; i++) ms[n++] = factor * (100 + i * 37 % 100);
+    qsort(ms, (size_t)n, sizeof *ms, validate_int_by_value);
+    return ms[n / 2];
+}
+
+/* c has quota 40 from 10 s on, as a has, b from 12 s on and wrong from 15 s; over is of another system, and what is
+ * overloaded, runaway or not recorded is like nothing. */
+static void equal_conditions_spread(void **state) {
+    (void)state;
+    validate_sample s;
+    validate_data *d;
+    rules r = {.factor = 1.0};
+    open_runs(&s, &d);
+    validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
+    double own = median_from(100, 1), b = log(median_from(120, 1.02) / own),
+           wrong = log(median_from(150, 1) / own);
+    assert_int_equal(report->rows[2].n_alike, 3);
+    near(report->rows[2].condition_spread_pct, 100 * (0 + fabs(b) + fabs(wrong)) / 3);
+    for (size_t i = 0; i < N_RUNS; i++) {
+        const validate_row *row = &report->rows[i];
+        int is_like_some = i < 3 || strcmp(row->run->name, "wrong") == 0;
+        assert_int_equal(row->n_alike, is_like_some ? 3 : 0);
+        assert_true(is_like_some ? row->condition_spread_pct > 0 : isnan(row->condition_spread_pct));
+    }
+    validate_report_free(report);
+    close_runs(&s, d);
+}
+
 static const validate_goal *goal_of(const validate_summary *s, validate_metric m) {
     for (size_t i = 0; i < s->n_goals; i++)
         if (s->goals[i].metric == m) return &s->goals[i];
@@ -537,6 +569,9 @@ static void json_has_the_keys(void **state) {
                      2);
     assert_true(cJSON_IsFalse(cJSON_GetObjectItem(stale, "simulated")));
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(stale, "replicate_spread_pct")));
+    near(number_at(a, "runs_alike"), 3);
+    near(number_at(a, "condition_spread_p50_pct"), report->rows[0].condition_spread_pct);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(stale, "condition_spread_p50_pct")));
     assert_non_null(strstr(cJSON_GetStringValue(cJSON_GetObjectItem(stale, "reason")), "stale"));
     cJSON *clean = cJSON_GetObjectItem(summary, "clean");
     near(number_at(clean, "runs"), 3);
@@ -647,6 +682,7 @@ int main(void) {
         cmocka_unit_test(runs_are_chosen),
         cmocka_unit_test(only_what_is_asked_for),
         cmocka_unit_test(replicates_spread),
+        cmocka_unit_test(equal_conditions_spread),
         cmocka_unit_test(targets_of_replay),
         cmocka_unit_test(within_the_spread_is_met),
         cmocka_unit_test(one_run_far_off_is_missed),

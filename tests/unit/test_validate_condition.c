@@ -1,0 +1,109 @@
+/* test_validate_condition.c - latencies sorted by rate and allocation. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "validate_condition.h"
+
+enum { SLOW = 50, FAST = 100, N = SLOW + FAST }; /* 5 s at 10 requests/s, 5 s at 20 */
+
+static const uint32_t rates[] = {10, 20};
+
+typedef struct {
+    validate_share shares[2];
+    validate_request requests[N];
+    validate_run run;
+} recording;
+
+/* Latencies fall with time, so that the order of a condition is another than that of the requests. At change_s the
+ * quota goes from 30 to 60. */
+static void record(recording *r, double change_s) {
+    r->shares[0] = (validate_share){.t_s = 0, .gpus = 1, .pods = 1, .sm_pct = 30, .quota_pct = 30};
+    r->shares[1] = (validate_share){.t_s = change_s, .gpus = 1, .pods = 1, .sm_pct = 30, .quota_pct = 60};
+    for (size_t i = 0; i < N; i++)
+        r->requests[i] =
+            (validate_request){.start_s = i < SLOW ? 0.1 * (double)i : 5 + 0.05 * (double)(i - SLOW),
+                               .latency_ms = 1000 - (double)i,
+                               .status = 200};
+    r->run = (validate_run){.rate_rps = rates, .n_stages = 2};
+    r->run.real = (validate_trace){r->requests, N, 0, r->shares, 2};
+}
+
+static validate_conditions open_conditions(const recording *r) {
+    validate_conditions c;
+    assert_int_equal(validate_conditions_open(&c, &r->run, &r->run.real), 0);
+    return c;
+}
+
+/* Quota 30 to 2.5 s, half of the slow stage: 25 + 25 + 100. */
+static void rate_and_allocation_make_a_condition(void **state) {
+    (void)state;
+    static const size_t expected[] = {25, 25, 100};
+    recording r;
+    record(&r, 2.5);
+    validate_conditions c = open_conditions(&r);
+    validate_shared_condition at = {.n_a = 0};
+    assert_int_equal(c.n, N);
+    for (size_t k = 0; k < 3; k++) {
+        assert_true(validate_next_shared(&at, &c, &c));
+        assert_true(at.a == at.b && at.n_a == expected[k] && at.n_b == expected[k]);
+        for (size_t i = 1; i < at.n_a; i++) assert_true(at.a[i - 1].ms <= at.a[i].ms);
+    }
+    assert_false(validate_next_shared(&at, &c, &c));
+    validate_conditions_close(&c);
+}
+
+/* The other's quota changes at 1 s (10 + 40 + 100): of the first condition it has too few. And at 6 s: 50 at 10/30,
+ * then 20 at 20/30, which the first has not, and 80 at 20/60. */
+static void only_what_both_have_often_is_shared(void **state) {
+    (void)state;
+    const struct {
+        double change_s;
+        size_t n, n_a[2], n_b[2];
+    } cases[] = {{1, 2, {25, 100}, {40, 100}}, {6, 2, {25, 100}, {50, 80}}};
+    for (size_t k = 0; k < 2; k++) {
+        recording a, b;
+        record(&a, 2.5);
+        record(&b, cases[k].change_s);
+        validate_conditions of_a = open_conditions(&a), of_b = open_conditions(&b);
+        validate_shared_condition at = {.n_a = 0};
+        for (size_t i = 0; i < cases[k].n; i++) {
+            assert_true(validate_next_shared(&at, &of_a, &of_b));
+            assert_true(at.a->condition == at.b->condition);
+            assert_true(at.n_a == cases[k].n_a[i] && at.n_b == cases[k].n_b[i]);
+        }
+        assert_false(validate_next_shared(&at, &of_a, &of_b));
+        validate_conditions_close(&of_a);
+        validate_conditions_close(&of_b);
+    }
+}
+
+/* What failed has no latency; of 30 requests lost, each stage its part: the rate changes after 40 of those that are
+ * left, not after 50. */
+static void lost_and_failed_requests_are_no_answers(void **state) {
+    (void)state;
+    recording r;
+    record(&r, 100);
+    r.run.real.n_requests = 120;
+    r.run.real.lost = 30;
+    for (size_t i = 0; i < 5; i++) r.requests[i].status = 502;
+    validate_conditions c = open_conditions(&r);
+    validate_shared_condition at = {.n_a = 0};
+    assert_int_equal(c.n, 115);
+    assert_true(validate_next_shared(&at, &c, &c) && at.n_a == 35);
+    assert_true(validate_next_shared(&at, &c, &c) && at.n_a == 80);
+    validate_conditions_close(&c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rate_and_allocation_make_a_condition),
+        cmocka_unit_test(only_what_both_have_often_is_shared),
+        cmocka_unit_test(lost_and_failed_requests_are_no_answers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
