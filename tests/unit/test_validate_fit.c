@@ -208,7 +208,7 @@ static void what_is_left_out_is_not_read(void **state) {
 }
 
 static double distance_said(const trial *t) {
-    double d;
+    double d = NAN;
     const char *at = strstr(validate_params_find(t->fitted, "has", "resnet50")->origin, "distance ");
     assert_true(at && sscanf(at, "distance %lf", &d) == 1);
     return d;
