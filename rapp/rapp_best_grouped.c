@@ -39,7 +39,7 @@ static double deviation(const best_grouped *g, size_t n, double share) {
     return sum;
 }
 
-/* The best is one that fits a DNN exactly. */
+/* Of those that fit a DNN exactly, and of 0, the best. */
 double best_grouped_learn(const best_grouped *g, size_t n) {
     double best = 0, least = deviation(g, n, 0);
     for (size_t i = 0; i < n; i++) {

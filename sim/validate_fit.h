@@ -15,7 +15,8 @@
  * by that much, and for each against the others by a quarter of it.
  *
  * A search is cma.h's, its draws fixed by a key; each of its generations is simulated with a seed of its own. Searches
- * end in different valleys: the one kept came to the least mean over ten more seeds, the same for all.
+ * end in different valleys: the one kept came to the least mean over seeds 1 to 10, the same for all. Reports are made
+ * with these seeds, too: what they say of the runs that were fitted is a little too good.
  *
  * Runs with a recorded allocation are replayed; those without (KServe) run their policy. Runs tagged runaway are not
  * used. The result depends on data, use and options alone, not on threads.
