@@ -275,8 +275,7 @@ static int open_device(calib **device, char err[VALIDATE_ERR_LEN]) {
            calib_open(device, path, err);
 }
 
-/* The shipped numbers are fitted to the very runs that are to be left out: not where a fit of --cv may begin. The runs
- * are judged with the notes of the shipped file. */
+/* The shipped numbers are fitted to these very runs: not where a fit begins, unless --params says so. */
 static int open_start(const validate_args *a, validate_params **start, char err[VALIDATE_ERR_LEN]) {
     char path[4096];
     if (!a->cv && !a->fit) return 0;

@@ -183,12 +183,10 @@ static void set_numbers(search *s, const double *x) {
  * thousandth in the mean distance, far less than runs differ by chance; many of them together tell. */
 static const double PRIOR = 0.001;
 
-static double cost(search *s, const double *x, uint64_t first, unsigned seeds) {
-    double prior = 0;
-    set_numbers(s, x);
-    for (size_t i = 0; i < s->n_dimensions; i++) prior += PRIOR * x[i] * x[i];
-    double d = total(s, first, seeds);
-    return d < 0 ? HUGE_VAL : d + prior;
+static double prior(const search *s, const double *x) {
+    double sum = 0;
+    for (size_t i = 0; i < s->n_dimensions; i++) sum += PRIOR * x[i] * x[i];
+    return sum;
 }
 
 /* Of what searches come to. Their own seeds follow. */
@@ -196,7 +194,10 @@ enum { JUDGE_SEEDS = 10 };
 
 /* A generation meets one chance, and the next another, or the numbers would be fitted to chance. */
 static double noisy_cost(void *arg, const double *x, unsigned generation) {
-    return cost(arg, x, JUDGE_SEEDS + 1 + generation, 1);
+    search *s = arg;
+    set_numbers(s, x);
+    double d = total(s, JUDGE_SEEDS + 1 + generation, 1);
+    return d < 0 ? HUGE_VAL : d + prior(s, x);
 }
 
 static int search_once(search *s, double *x, unsigned ordinal) {
@@ -212,15 +213,17 @@ static int search_all(search *s) {
     if (!x) return -1;
     double *best = x + s->n_dimensions;
     int rc = 0;
-    for (unsigned i = 0; !rc && i < s->options->searches; i++) {
-        rc = search_once(s, x, i);
-        double value = cost(s, x, 1, JUDGE_SEEDS);
-        if (rc || !(value < least)) continue;
-        least = value;
+    s->distance = -1;
+    for (unsigned i = 0; i < s->options->searches; i++) {
+        if ((rc = search_once(s, x, i))) break;
+        set_numbers(s, x);
+        double d = total(s, 1, JUDGE_SEEDS);
+        if (d < 0 || !(d + prior(s, x) < least)) continue;
+        least = d + prior(s, x);
+        s->distance = d;
         memcpy(best, x, s->n_dimensions * sizeof *x);
     }
     set_numbers(s, best);
-    s->distance = total(s, 1, JUDGE_SEEDS);
     free(x);
     return rc;
 }
