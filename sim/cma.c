@@ -13,8 +13,8 @@ typedef struct {
     double *y; /* [n]: (x - mean) / width */
 } point;
 
-typedef struct {
-    const cma_spec *spec;
+struct cma {
+    cma_spec spec;
     size_t n, lambda, mu;
     double weights_eff, c_sigma, d_sigma, c_c, c_1, c_mu, chi; /* constants of the tutorial */
     double *weights;                                           /* [mu] */
@@ -26,7 +26,8 @@ typedef struct {
     point *points; /* [lambda] */
     double *numbers;
     uint64_t draws;
-} cma;
+    unsigned generation;
+};
 
 size_t cma_generation_size(size_t n) {
     return 2 * (4 + (size_t)(3 * log((double)n)));
@@ -96,7 +97,7 @@ double cma_normal(uint64_t bits) {
 /* y = b diag(d) z */
 static void draw_point(cma *s, point *p) {
     for (size_t i = 0; i < s->n; i++)
-        s->z[i] = gsl_vector_get(s->d, i) * cma_normal(draw_bits(s->spec->key, s->draws++));
+        s->z[i] = gsl_vector_get(s->d, i) * cma_normal(draw_bits(s->spec.key, s->draws++));
     for (size_t i = 0; i < s->n; i++) {
         p->y[i] = 0;
         for (size_t k = 0; k < s->n; k++) p->y[i] += gsl_matrix_get(s->b, i, k) * s->z[k];
@@ -135,8 +136,8 @@ static void move_mean(cma *s) {
 }
 
 /* Both paths; whether the width is not growing so fast that the shape must wait. */
-static int lengthen_paths(cma *s, unsigned generation) {
-    double length = 0, grown = 1 - pow(1 - s->c_sigma, 2.0 * (generation + 1));
+static int lengthen_paths(cma *s) {
+    double length = 0, grown = 1 - pow(1 - s->c_sigma, 2.0 * (s->generation + 1));
     for (size_t i = 0; i < s->n; i++) s->z[i] = rounded_step(s, i);
     for (size_t i = 0; i < s->n; i++) {
         s->path_sigma[i] = (1 - s->c_sigma) * s->path_sigma[i] +
@@ -164,37 +165,55 @@ static void reshape(cma *s, int is_steady) {
         }
 }
 
-static void evaluate(cma *s, point *p, unsigned generation, cma_function f, void *arg) {
+static void evaluate(cma *s, point *p, cma_function f, void *arg) {
     draw_point(s, p);
     for (size_t i = 0; i < s->n; i++) s->z[i] = s->mean[i] + s->width * p->y[i];
-    p->value = f(arg, s->z, generation);
+    p->value = f(arg, s->z, s->generation);
     if (!isfinite(p->value)) p->value = HUGE_VAL;
 }
 
-static void minimise(cma *s, double *x, cma_function f, void *arg) {
-    memcpy(s->mean, x, s->n * sizeof *x);
-    gsl_matrix_set_identity(s->c);
-    s->width = s->spec->width;
-    for (unsigned g = 0; g < s->spec->generations; g++) {
-        decompose(s);
-        for (size_t i = 0; i < s->lambda; i++) evaluate(s, &s->points[i], g, f, arg);
-        qsort(s->points, s->lambda, sizeof *s->points, by_value);
-        if (s->points[0].value == HUGE_VAL) continue;
+static void advance(cma *s, cma_function f, void *arg) {
+    decompose(s);
+    for (size_t i = 0; i < s->lambda; i++) evaluate(s, &s->points[i], f, arg);
+    qsort(s->points, s->lambda, sizeof *s->points, by_value);
+    if (s->points[s->mu - 1].value < HUGE_VAL) {
         move_mean(s);
-        reshape(s, lengthen_paths(s, g));
+        reshape(s, lengthen_paths(s));
     }
-    memcpy(x, s->mean, s->n * sizeof *x);
+    s->generation++;
 }
 
-int cma_minimise(double *x, const cma_spec *spec, cma_function f, void *arg) {
-    cma s = {.spec = spec, .n = spec->n, .lambda = cma_generation_size(spec->n)};
-    s.mu = s.lambda / 2;
-    int rc = open_arrays(&s);
-    if (!rc) {
-        set_weights(&s);
-        set_constants(&s);
-        minimise(&s, x, f, arg);
+/* ---- the search ---- */
+
+cma *cma_open(const cma_spec *spec, const double *x) {
+    cma *s = malloc(sizeof *s);
+    if (!s) return NULL;
+    *s = (cma){.spec = *spec, .n = spec->n, .lambda = cma_generation_size(spec->n), .width = spec->width};
+    s->mu = s->lambda / 2;
+    if (open_arrays(s)) {
+        cma_close(s);
+        return NULL;
     }
-    close_arrays(&s);
-    return rc;
+    set_weights(s);
+    set_constants(s);
+    memcpy(s->mean, x, s->n * sizeof *x);
+    gsl_matrix_set_identity(s->c);
+    return s;
+}
+
+void cma_close(cma *s) {
+    if (s) close_arrays(s);
+    free(s);
+}
+
+void cma_advance(cma *s, unsigned generations, cma_function f, void *arg) {
+    for (unsigned g = 0; g < generations; g++) advance(s, f, arg);
+}
+
+unsigned cma_generation(const cma *s) {
+    return s->generation;
+}
+
+const double *cma_mean(const cma *s) {
+    return s->mean;
 }

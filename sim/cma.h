@@ -18,18 +18,25 @@
 #include <stdint.h>
 
 typedef struct {
-    size_t n;             /* numbers */
-    double width;         /* standard deviation of the first draws */
-    unsigned generations; /* of cma_generation_size(n) points each */
-    uint64_t key;         /* of the draws */
+    size_t n;     /* numbers, at least 1 */
+    double width; /* standard deviation of the first draws */
+    uint64_t key; /* of the draws */
 } cma_spec;
 
-/* NaN or infinite: worse than any other. */
+/* NaN or infinite: no good. */
 typedef double (*cma_function)(void *arg, const double *x, unsigned generation);
+
+typedef struct cma cma;
 
 double cma_normal(uint64_t bits); /* a standard normal deviate */
 size_t cma_generation_size(size_t n);
-/* From x; leaves the last mean in x. Generations in which no point is any good change nothing. -1: out of memory. */
-int cma_minimise(double *x, const cma_spec *spec, cma_function f, void *arg);
+
+cma *cma_open(const cma_spec *spec, const double *x); /* at x. NULL: out of memory */
+void cma_close(cma *s);                               /* NULL is fine */
+/* Generations of cma_generation_size(n) points each, where the last call left off. One in which less than half of the
+ * points are good changes nothing. */
+void cma_advance(cma *s, unsigned generations, cma_function f, void *arg);
+unsigned cma_generation(const cma *s); /* how many there have been */
+const double *cma_mean(const cma *s);  /* [n]; the search's */
 
 #endif

@@ -8,97 +8,9 @@
 #include "cma.h"
 #include "draw.h"
 #include "thread_pool_int.h"
-#include "validate_condition.h"
-#include "validate_report_int.h"
-#include "validate_sim.h"
+#include "validate_distance.h"
 
-/* ---- how far a simulation is from the recording ---- */
-
-typedef struct {
-    validate_conditions conditions;
-    validate_values values;
-} summary;
-
-static int summarise(summary *out, const validate_run *run, const validate_trace *t) {
-    if (validate_conditions_open(&out->conditions, run, t)) return -1;
-    if (!validate_measure(&out->values, t)) return 0;
-    validate_conditions_close(&out->conditions);
-    return -1;
-}
-
-/* Less than a microsecond is as good as nothing, which has no logarithm; what no request has is far from anything. */
-static double log_error(double simulated, double recorded) {
-    static const double LEAST = 1e-3, FAR = 20; /* ms; of spans, s */
-    if (isnan(simulated) || isnan(recorded)) return isnan(simulated) && isnan(recorded) ? 0 : FAR;
-    return fabs(log(fmax(simulated, LEAST) / fmax(recorded, LEAST)));
-}
-
-/* Of the 10, 20, ... 90 % quantiles */
-static double distance_of_condition(const validate_shared_condition *c) {
-    double sum = 0;
-    for (int k = 1; k < 10; k++)
-        sum += log_error(c->a[(size_t)(0.1 * k * (double)c->n_a)].ms,
-                         c->b[(size_t)(0.1 * k * (double)c->n_b)].ms);
-    return sum / 9;
-}
-
-/* The mean over the conditions of both, each with its requests, but a hundred tell as much as more. */
-static double distance_of_conditions(const validate_conditions *a, const validate_conditions *b) {
-    static const double MANY = 100;
-    double sum = 0, weights = 0;
-    for (validate_shared_condition c = {.n_a = 0}; validate_next_shared(&c, a, b);) {
-        double weight = fmin((double)c.n_b, MANY);
-        sum += weight * distance_of_condition(&c);
-        weights += weight;
-    }
-    return weights > 0 ? sum / weights : 0;
-}
-
-static double distance(const summary *a, const summary *b) {
-    static const struct {
-        validate_metric metric;
-        double weight;
-    } of_all[] = {{VALIDATE_MEAN, 1}, {VALIDATE_P50, 0.5}, {VALIDATE_P95, 0.5}, {VALIDATE_SPAN, 5}};
-    double sum = 4 * distance_of_conditions(&a->conditions, &b->conditions);
-    for (size_t i = 0; i < sizeof of_all / sizeof *of_all; i++) {
-        validate_metric m = of_all[i].metric;
-        sum += of_all[i].weight * log_error(a->values.of[m], b->values.of[m]);
-    }
-    return sum + 0.05 * fabs(a->values.of[VALIDATE_VIOLATION_250] - b->values.of[VALIDATE_VIOLATION_250]);
-}
-
-static validate_mode mode_of(const validate_run *r) {
-    return r->has_usage ? VALIDATE_REPLAY : VALIDATE_POLICY;
-}
-
-/* The mean over the seeds first, first + 1, ... */
-static double distance_to(const summary *real, const validate_run *run, const calib *device,
-                          const validate_params *p, uint64_t first, unsigned seeds) {
-    char err[VALIDATE_ERR_LEN];
-    double sum = 0;
-    for (unsigned k = 0; k < seeds; k++) {
-        validate_trace t = {0};
-        summary simulated = {0};
-        int rc = validate_simulate_on(&t, run, device, p, mode_of(run), first + k, err) ||
-                 summarise(&simulated, run, &t);
-        validate_trace_free(&t);
-        if (rc) return -1;
-        sum += distance(&simulated, real);
-        validate_conditions_close(&simulated.conditions);
-    }
-    return sum / seeds;
-}
-
-double validate_distance(const validate_run *run, const calib *device, const validate_params *p,
-                         unsigned seeds) {
-    summary real;
-    if (summarise(&real, run, &run->real)) return -1;
-    double d = distance_to(&real, run, device, p, 1, seeds);
-    validate_conditions_close(&real.conditions);
-    return d;
-}
-
-/* ---- the search ---- */
+/* ---- what is searched for ---- */
 
 /* A number that is searched for: in all members, or in one. */
 typedef struct {
@@ -107,61 +19,102 @@ typedef struct {
     double doubt;      /* of its logarithm: standard deviation */
 } dimension;
 
-typedef struct {
+typedef struct { /* a system and a kind of input */
     const validate_params *given;
-    validate_params *p; /* of its own */
-    size_t *members;    /* entries of p of one system and kind of input */
+    size_t *members; /* entries of it */
     size_t n_members;
-    const validate_run **runs;
-    summary *real; /* of each */
-    size_t n_runs;
+    validate_recording *recordings;
+    size_t n_recordings;
     const calib *device;
-    const validate_fit_options *options;
     dimension *dimensions;
     size_t n_dimensions;
-    double distance; /* < 0: none of its runs can be simulated */
     uint64_t key;
-} search;
-
-static double total(const search *s, uint64_t first, unsigned seeds) {
-    double sum = 0;
-    for (size_t i = 0; i < s->n_runs; i++) {
-        double d = distance_to(&s->real[i], s->runs[i], s->device, s->p, first, seeds);
-        if (d < 0) return -1;
-        sum += d / (1 + d);
-    }
-    return sum / (double)s->n_runs;
-}
+} group;
 
 /* Whether a run tells of this member's own numbers; those of another would only be shaken at random. */
-static int is_taught(const search *s, size_t member) {
-    const validate_entry *e = &s->p->entries[s->members[member]];
-    for (size_t i = 0; i < s->n_runs; i++)
-        if (strcmp(s->runs[i]->served_model, e->model) == 0) return 1;
+static int is_taught(const group *g, size_t member) {
+    const validate_entry *e = &g->given->entries[g->members[member]];
+    for (size_t i = 0; i < g->n_recordings; i++)
+        if (strcmp(g->recordings[i].run->served_model, e->model) == 0) return 1;
     return 0;
 }
 
 /* What is 0 is known to be absent. */
-static void add_dimension(search *s, int param, size_t first, size_t end, double doubt) {
-    if (s->p->entries[s->members[first]].v[param] > 0)
-        s->dimensions[s->n_dimensions++] = (dimension){param, first, end, doubt};
+static void add_dimension(group *g, int param, size_t first, size_t end, double doubt) {
+    if (g->given->entries[g->members[first]].v[param] > 0)
+        g->dimensions[g->n_dimensions++] = (dimension){param, first, end, doubt};
 }
 
 /* What models have of their own differs little from one to the next: what is not known of it is not known of all of
  * them, and each its own way by a part of that. */
-static int open_dimensions(search *s) {
+static int open_dimensions(group *g) {
     static const double OWN_PART = 0.25;
-    s->dimensions = malloc(VALIDATE_N_PARAMS * (s->n_members + 1) * sizeof *s->dimensions);
-    if (!s->dimensions) return -1;
+    g->dimensions = malloc(VALIDATE_N_PARAMS * (g->n_members + 1) * sizeof *g->dimensions);
+    if (!g->dimensions) return -1;
     for (int i = 0; i < VALIDATE_N_PARAMS; i++) {
         const validate_param_info *info = &validate_param_infos[i];
         if (info->scope == VALIDATE_KNOWN) continue;
-        add_dimension(s, i, 0, s->n_members, info->doubt);
-        for (size_t m = 0; info->scope == VALIDATE_OWN && s->n_members > 1 && m < s->n_members; m++)
-            if (is_taught(s, m)) add_dimension(s, i, m, m + 1, info->doubt * OWN_PART);
+        add_dimension(g, i, 0, g->n_members, info->doubt);
+        for (size_t m = 0; info->scope == VALIDATE_OWN && g->n_members > 1 && m < g->n_members; m++)
+            if (is_taught(g, m)) add_dimension(g, i, m, m + 1, info->doubt * OWN_PART);
     }
     return 0;
 }
+
+static int same_group(const validate_entry *a, const validate_entry *b) {
+    return strcmp(a->system, b->system) == 0 && strcmp(a->input, b->input) == 0;
+}
+
+static int is_of_use(const group *g, const validate_run *r) {
+    const validate_entry *e = validate_params_find(g->given, r->system, r->served_model);
+    return e && same_group(e, &g->given->entries[g->members[0]]) && !validate_has_tag(r, "runaway");
+}
+
+/* Those of its runs that can be simulated */
+static int open_recordings(group *g, const validate_data *data, const unsigned char *use) {
+    size_t n = validate_n_runs(data);
+    g->recordings = malloc((n + 1) * sizeof *g->recordings);
+    if (!g->recordings) return -1;
+    for (size_t i = 0; i < n; i++) {
+        validate_recording *recording = &g->recordings[g->n_recordings];
+        const validate_run *r = validate_run_at(data, i);
+        if (!use[i] || !is_of_use(g, r)) continue;
+        if (validate_recording_open(recording, r)) return -1;
+        if (validate_distance(recording, g->device, g->given, 1) >= 0)
+            g->n_recordings++;
+        else
+            validate_recording_close(recording);
+    }
+    return 0;
+}
+
+/* The group of entry `first` */
+static int open_group(group *g, const validate_params *p, size_t first, const validate_data *data,
+                      const unsigned char *use, const calib *device) {
+    *g = (group){.given = p, .device = device, .key = draw_mix(first + 1)};
+    g->members = malloc(p->n_entries * sizeof *g->members);
+    if (!g->members) return -1;
+    for (size_t e = first; e < p->n_entries; e++)
+        if (same_group(&p->entries[e], &p->entries[first])) g->members[g->n_members++] = e;
+    return open_recordings(g, data, use) || open_dimensions(g);
+}
+
+static void close_group(group *g) {
+    for (size_t i = 0; i < g->n_recordings; i++) validate_recording_close(&g->recordings[i]);
+    free(g->recordings);
+    free(g->members);
+    free(g->dimensions);
+}
+
+/* ---- a search ---- */
+
+typedef struct {
+    const group *of;
+    unsigned ordinal;
+    validate_params *p;
+    cma *at;
+    double distance, cost; /* of the runs; with what the prior adds. Infinite: a run cannot be simulated */
+} search;
 
 static void keep_within_limits(validate_entry *e) {
     for (int i = 0; i < VALIDATE_N_PARAMS; i++)
@@ -170,139 +123,89 @@ static void keep_within_limits(validate_entry *e) {
 
 /* x: in units of what is not known of the number, so that 1 means as much in each. */
 static void set_numbers(search *s, const double *x) {
-    for (size_t m = 0; m < s->n_members; m++) s->p->entries[s->members[m]] = s->given->entries[s->members[m]];
-    for (size_t i = 0; i < s->n_dimensions; i++) {
-        const dimension *d = &s->dimensions[i];
-        for (size_t m = d->first; m < d->end; m++)
-            s->p->entries[s->members[m]].v[d->param] *= exp(d->doubt * x[i]);
+    const group *g = s->of;
+    validate_entry *to = s->p->entries;
+    for (size_t m = 0; m < g->n_members; m++) to[g->members[m]] = g->given->entries[g->members[m]];
+    for (size_t i = 0; i < g->n_dimensions; i++) {
+        const dimension *d = &g->dimensions[i];
+        for (size_t m = d->first; m < d->end; m++) to[g->members[m]].v[d->param] *= exp(d->doubt * x[i]);
     }
-    for (size_t m = 0; m < s->n_members; m++) keep_within_limits(&s->p->entries[s->members[m]]);
+    for (size_t m = 0; m < g->n_members; m++) keep_within_limits(&to[g->members[m]]);
+}
+
+/* Over the runs, and the seeds first, first + 1, ... */
+static double mean_distance(const search *s, uint64_t first, unsigned seeds) {
+    double sum = 0;
+    for (size_t i = 0; i < s->of->n_recordings; i++) {
+        double d = 0;
+        for (unsigned k = 0; k < seeds; k++) {
+            double one = validate_distance(&s->of->recordings[i], s->of->device, s->p, first + k);
+            if (one < 0) return HUGE_VAL;
+            d += one / seeds;
+        }
+        sum += d / (1 + d);
+    }
+    return sum / (double)s->of->n_recordings;
 }
 
 /* What it costs to be where nobody would have looked: one number by one standard deviation as much as a
  * thousandth in the mean distance, far less than runs differ by chance; many of them together tell. */
-static const double PRIOR = 0.001;
-
 static double prior(const search *s, const double *x) {
+    static const double PRIOR = 0.001;
     double sum = 0;
-    for (size_t i = 0; i < s->n_dimensions; i++) sum += PRIOR * x[i] * x[i];
+    for (size_t i = 0; i < s->of->n_dimensions; i++) sum += PRIOR * x[i] * x[i];
     return sum;
 }
 
-/* Of what searches come to. Their own seeds follow. */
-enum { JUDGE_SEEDS = 10 };
+/* Far from those that reports are made with. The generations' seeds follow. */
+enum { JUDGE_SEED = 1001, JUDGE_SEEDS = 10 };
 
 /* A generation meets one chance, and the next another, or the numbers would be fitted to chance. */
 static double noisy_cost(void *arg, const double *x, unsigned generation) {
     search *s = arg;
     set_numbers(s, x);
-    double d = total(s, JUDGE_SEEDS + 1 + generation, 1);
-    return d < 0 ? HUGE_VAL : d + prior(s, x);
+    return mean_distance(s, JUDGE_SEED + JUDGE_SEEDS + generation, 1) + prior(s, x);
 }
 
-static int search_once(search *s, double *x, unsigned ordinal) {
-    cma_spec spec = {.n = s->n_dimensions, .width = 1, .key = draw_mix(s->key + ordinal)};
-    spec.generations = s->options->steps / (unsigned)cma_generation_size(s->n_dimensions) + 1;
-    memset(x, 0, s->n_dimensions * sizeof *x);
-    return cma_minimise(x, &spec, noisy_cost, s);
+static void judge(search *s) {
+    set_numbers(s, cma_mean(s->at));
+    s->distance = mean_distance(s, JUDGE_SEED, JUDGE_SEEDS);
+    s->cost = s->distance + prior(s, cma_mean(s->at));
 }
 
-/* There are many valleys: of several searches the one that came to the lowest point. */
-static int search_all(search *s) {
-    double least = HUGE_VAL, *x = calloc(2 * s->n_dimensions + 1, sizeof *x);
-    if (!x) return -1;
-    double *best = x + s->n_dimensions;
-    int rc = 0;
-    s->distance = -1;
-    for (unsigned i = 0; i < s->options->searches; i++) {
-        if ((rc = search_once(s, x, i))) break;
-        set_numbers(s, x);
-        double d = total(s, 1, JUDGE_SEEDS);
-        if (d < 0 || !(d + prior(s, x) < least)) continue;
-        least = d + prior(s, x);
-        s->distance = d;
-        memcpy(best, x, s->n_dimensions * sizeof *x);
-    }
-    set_numbers(s, best);
+static int open_search(search *s, const group *g, unsigned ordinal) {
+    const cma_spec spec = {.n = g->n_dimensions, .width = 1, .key = draw_mix(g->key + ordinal)};
+    double *x = calloc(g->n_dimensions + 1, sizeof *x);
+    *s = (search){.of = g, .ordinal = ordinal, .p = validate_params_copy(g->given)};
+    if (x) s->at = cma_open(&spec, x);
     free(x);
-    return rc;
-}
-
-static void search_one(void *arg, size_t i) {
-    search *s = &((search *)arg)[i];
-    if (search_all(s)) s->n_members = 0; /* out of memory */
-}
-
-/* ---- all systems and models ---- */
-
-static int same_group(const validate_entry *a, const validate_entry *b) {
-    return strcmp(a->system, b->system) == 0 && strcmp(a->input, b->input) == 0;
-}
-
-int validate_fit_concerns(const validate_params *p, const validate_run *a, const validate_run *b) {
-    const validate_entry *of_a = validate_params_find(p, a->system, a->served_model);
-    const validate_entry *of_b = validate_params_find(p, b->system, b->served_model);
-    return of_a && of_b && same_group(of_a, of_b) && !validate_has_tag(b, "runaway");
-}
-
-static int add_runs(search *s, const validate_data *data, const unsigned char *use) {
-    size_t n = validate_n_runs(data);
-    s->runs = malloc((n + 1) * sizeof(const validate_run *));
-    s->real = malloc((n + 1) * sizeof *s->real);
-    if (!s->runs || !s->real) return -1;
-    for (size_t i = 0; i < n; i++) {
-        const validate_run *r = validate_run_at(data, i);
-        const validate_entry *e = validate_params_find(s->p, r->system, r->served_model);
-        if (!use[i] || !e || !same_group(e, &s->p->entries[s->members[0]]) ||
-            validate_has_tag(r, "runaway") || validate_distance(r, s->device, s->p, 1) < 0)
-            continue;
-        if (summarise(&s->real[s->n_runs], r, &r->real)) return -1;
-        s->runs[s->n_runs++] = r;
-    }
-    return 0;
-}
-
-/* The group of entry `first`. */
-static int open_search(search *s, const validate_params *p, size_t first, const validate_data *data,
-                       const unsigned char *use, const calib *device, const validate_fit_options *options) {
-    *s = (search){.given = p, .device = device, .options = options, .key = draw_mix(first + 1)};
-    s->members = malloc(p->n_entries * sizeof *s->members);
-    s->p = validate_params_copy(p);
-    if (!s->members || !s->p) return -1;
-    for (size_t e = first; e < p->n_entries; e++)
-        if (same_group(&p->entries[e], &p->entries[first])) s->members[s->n_members++] = e;
-    return add_runs(s, data, use) || open_dimensions(s);
+    return s->p && s->at ? 0 : -1;
 }
 
 static void close_search(search *s) {
-    free(s->members);
-    free(s->dimensions);
-    for (size_t i = 0; i < s->n_runs; i++) validate_conditions_close(&s->real[i].conditions);
-    free((void *)s->runs);
-    free(s->real);
     validate_params_close(s->p);
+    cma_close(s->at);
 }
 
-static void write_origin(validate_entry *e, const search *s, int taught) {
-    size_t n = (size_t)snprintf(
-        e->origin, sizeof e->origin, "hassim validate --fit, %u searches of %u steps, distance %.3f%s, on",
-        s->options->searches, s->options->steps, s->distance,
-        taught ? "" : ", launch_ms as the others differ from the start: no run of this model");
-    for (size_t i = 0; i < s->n_runs && n < sizeof e->origin; i++)
-        n += (size_t)snprintf(e->origin + n, sizeof e->origin - n, " %s", s->runs[i]->name);
+static int by_cost(const void *a, const void *b) {
+    const search *x = a, *y = b;
+    if (x->cost != y->cost) return x->cost < y->cost ? -1 : 1;
+    return (x->ordinal > y->ordinal) - (x->ordinal < y->ordinal);
 }
 
-static void take(validate_params *p, const search *s) {
-    char line[256];
-    const validate_entry *e = &s->p->entries[s->members[0]];
-    for (size_t m = 0; s->distance >= 0 && m < s->n_members; m++) {
-        p->entries[s->members[m]] = s->p->entries[s->members[m]];
-        write_origin(&p->entries[s->members[m]], s, is_taught(s, m));
-    }
-    if (!s->options->progress) return;
-    snprintf(line, sizeof line, "%s, %s: %zu runs, distance %.4f", e->system, e->input, s->n_runs,
-             s->distance);
-    s->options->progress(s->options->progress_arg, line);
+/* ---- all of them ---- */
+
+typedef struct {
+    group *groups;
+    size_t n_groups;
+    search *searches; /* [n_groups][options->searches], the better ones of a group first */
+    unsigned n_left;  /* of each group */
+    unsigned round, n_rounds;
+    const validate_fit_options *options;
+} race;
+
+static search *searches_of(const race *r, size_t g) {
+    return r->searches + g * r->options->searches;
 }
 
 static int is_first_of_group(const validate_params *p, size_t e) {
@@ -311,28 +214,133 @@ static int is_first_of_group(const validate_params *p, size_t e) {
     return 1;
 }
 
+/* Of groups that runs tell of */
+static int open_groups(race *r, const validate_params *p, const validate_data *data, const unsigned char *use,
+                       const calib *device) {
+    r->groups = calloc(p->n_entries + 1, sizeof *r->groups);
+    if (!r->groups) return -1;
+    for (size_t e = 0; e < p->n_entries; e++) {
+        if (!is_first_of_group(p, e)) continue;
+        group *g = &r->groups[r->n_groups];
+        int rc = open_group(g, p, e, data, use, device);
+        if (rc || !g->n_recordings)
+            close_group(g);
+        else
+            r->n_groups++;
+        if (rc) return -1;
+    }
+    return 0;
+}
+
+static int open_searches(race *r) {
+    r->searches = calloc(r->n_groups * r->options->searches + 1, sizeof *r->searches);
+    if (!r->searches) return -1;
+    for (size_t g = 0; g < r->n_groups; g++)
+        for (unsigned k = 0; k < r->options->searches; k++)
+            if (open_search(&searches_of(r, g)[k], &r->groups[g], k)) return -1;
+    return 0;
+}
+
+static void close_race(race *r) {
+    for (size_t i = 0; r->searches && i < r->n_groups * r->options->searches; i++)
+        close_search(&r->searches[i]);
+    for (size_t g = 0; g < r->n_groups; g++) close_group(&r->groups[g]);
+    free(r->searches);
+    free(r->groups);
+}
+
+static unsigned generations(const race *r, const group *g) {
+    unsigned size = (unsigned)cma_generation_size(g->n_dimensions);
+    return r->options->steps / size + (r->options->steps % size > 0);
+}
+
+/* To the end of the round, rounds being as equal as whole generations are */
+static void advance_one(void *arg, size_t i) {
+    const race *r = arg;
+    search *s = &searches_of(r, i / r->n_left)[i % r->n_left];
+    uint64_t end = (uint64_t)generations(r, s->of) * (r->round + 1) / r->n_rounds;
+    cma_advance(s->at, (unsigned)end - cma_generation(s->at), noisy_cost, s);
+    judge(s);
+}
+
+static void tell(const race *r, size_t g) {
+    char line[256];
+    const search *best = searches_of(r, g);
+    const validate_entry *e = &best->of->given->entries[best->of->members[0]];
+    if (!r->options->progress) return;
+    snprintf(line, sizeof line,
+             "%s, %s: %zu runs, generation %u of %u, searches: %u, the best at distance %.4f", e->system,
+             e->input, best->of->n_recordings, cma_generation(best->at), generations(r, best->of), r->n_left,
+             best->distance);
+    r->options->progress(r->options->progress_arg, line);
+}
+
+static void run_round(race *r, thread_pool *pool) {
+    thread_pool_run(pool, r->n_groups * r->n_left, advance_one, r);
+    for (size_t g = 0; g < r->n_groups; g++) {
+        qsort(searches_of(r, g), r->n_left, sizeof(search), by_cost);
+        tell(r, g);
+    }
+    r->n_left -= r->n_left / 2;
+}
+
+static unsigned count_rounds(unsigned searches) {
+    unsigned n = 1;
+    for (; searches > 1; searches -= searches / 2) n++;
+    return n;
+}
+
+/* ---- what came of them ---- */
+
+static void write_origin(validate_entry *e, const search *s, const validate_fit_options *o, int taught) {
+    size_t n = (size_t)snprintf(
+        e->origin, sizeof e->origin, "hassim validate --fit, %u searches of %u steps, distance %.3f%s, on",
+        o->searches, o->steps, s->distance,
+        taught ? "" : ", launch_ms as the others differ from the start: no run of this model");
+    for (size_t i = 0; i < s->of->n_recordings && n < sizeof e->origin; i++)
+        n += (size_t)snprintf(e->origin + n, sizeof e->origin - n, " %s", s->of->recordings[i].run->name);
+}
+
+static void take(validate_params *p, const search *s, const validate_fit_options *o) {
+    for (size_t m = 0; m < s->of->n_members; m++) {
+        validate_entry *e = &p->entries[s->of->members[m]];
+        *e = s->p->entries[s->of->members[m]];
+        write_origin(e, s, o, is_taught(s->of, m));
+    }
+}
+
+static int take_all(validate_params *p, const race *r, char err[VALIDATE_ERR_LEN]) {
+    for (size_t g = 0; g < r->n_groups; g++) {
+        const search *best = searches_of(r, g);
+        const validate_entry *e = &p->entries[best->of->members[0]];
+        if (!isinf(best->cost)) continue;
+        snprintf(err, VALIDATE_ERR_LEN,
+                 "%s, %s: no search came to numbers with which all runs can be simulated", e->system,
+                 e->input);
+        return -1;
+    }
+    for (size_t g = 0; g < r->n_groups; g++) take(p, searches_of(r, g), r->options);
+    return 0;
+}
+
+int validate_fit_concerns(const validate_params *p, const validate_run *a, const validate_run *b) {
+    const validate_entry *of_a = validate_params_find(p, a->system, a->served_model);
+    const validate_entry *of_b = validate_params_find(p, b->system, b->served_model);
+    return of_a && of_b && same_group(of_a, of_b) && !validate_has_tag(b, "runaway");
+}
+
 int validate_fit(validate_params *p, const validate_data *data, const unsigned char *use, const calib *device,
                  const validate_fit_options *options, char err[VALIDATE_ERR_LEN]) {
-    search *all = calloc(p->n_entries + 1, sizeof *all);
+    race r = {.options = options, .n_left = options->searches, .n_rounds = count_rounds(options->searches)};
     thread_pool *pool = thread_pool_open(options->threads);
-    size_t n = 0;
-    int rc = all && pool ? 0 : -1;
-    for (size_t e = 0; !rc && e < p->n_entries; e++) {
-        if (!is_first_of_group(p, e)) continue;
-        rc = open_search(&all[n], p, e, data, use, device, options);
-        if (all[n].n_runs || rc)
-            n++;
-        else
-            close_search(&all[n]);
-    }
-    if (!rc) thread_pool_run(pool, n, search_one, all);
-    for (size_t i = 0; i < n; i++) {
-        if (!all[i].n_members) rc = -1;
-        if (!rc) take(p, &all[i]);
-        close_search(&all[i]);
-    }
-    thread_pool_close(pool);
-    free(all);
+    validate_params *start = validate_params_copy(p); /* take_all() writes to p what was searched from here */
+    int rc = pool && start ? 0 : -1;
+    if (!rc) rc = open_groups(&r, start, data, use, device) || open_searches(&r) ? -1 : 0;
     if (rc) snprintf(err, VALIDATE_ERR_LEN, "out of memory");
+    for (; !rc && r.round < r.n_rounds; r.round++) run_round(&r, pool);
+    if (!rc) rc = take_all(p, &r, err);
+    close_race(&r);
+    validate_params_close(start);
+    thread_pool_close(pool);
     return rc;
 }
