@@ -28,7 +28,7 @@ stats_interval stats_of_one(stats_interval mean) {
 }
 
 stats_interval stats_of_variance(double mean, double variance, size_t n) {
-    return around(mean, variance * (double)(n - 1), 1, n);
+    return around(mean, fmax(variance, 0) * (double)(n - 1), 1, n);
 }
 
 stats_interval stats_mean(const double *values, size_t n) {

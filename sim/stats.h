@@ -29,7 +29,7 @@ typedef struct {
  * Intervals, section 4.7.) */
 stats_interval stats_of_one(stats_interval mean);
 
-/* Of a mean of n values, whose variance (of n - 1) is known */
+/* Of a mean of n values, whose variance (of n - 1) is known. One below 0, of rounding, counts as 0. */
 stats_interval stats_of_variance(double mean, double variance, size_t n);
 stats_interval stats_mean(const double *values, size_t n); /* n 0: all NaN */
 int stats_ratio(const double *y, const double *x, size_t n,

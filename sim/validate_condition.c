@@ -1,5 +1,6 @@
 #include "validate_condition.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "validate_report_int.h"
@@ -60,4 +61,10 @@ int validate_next_shared(validate_shared_condition *at, const validate_condition
         if (at->a->condition == at->b->condition && at->n_a >= FEW && at->n_b >= FEW) return 1;
     }
     return 0;
+}
+
+double validate_quantile_gap(const validate_shared_condition *c, double p) {
+    static const double LEAST_MS = 1e-3;
+    double a = c->a[(size_t)(p * (double)c->n_a)].ms, b = c->b[(size_t)(p * (double)c->n_b)].ms;
+    return fabs(log(fmax(a, LEAST_MS) / fmax(b, LEAST_MS)));
 }

@@ -33,4 +33,7 @@ typedef struct {                  /* begins as {0} */
 int validate_next_shared(validate_shared_condition *at, const validate_conditions *a,
                          const validate_conditions *b);
 
+/* |ln| of a's p quantile against b's. Less than a microsecond counts as one: nothing has no logarithm. */
+double validate_quantile_gap(const validate_shared_condition *c, double p);
+
 #endif

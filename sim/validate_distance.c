@@ -15,9 +15,7 @@ static double log_error(double simulated, double recorded) {
 /* Of the 10, 20, ... 90 % quantiles */
 static double distance_of_condition(const validate_shared_condition *c) {
     double sum = 0;
-    for (int k = 1; k < 10; k++)
-        sum += log_error(c->a[(size_t)(0.1 * k * (double)c->n_a)].ms,
-                         c->b[(size_t)(0.1 * k * (double)c->n_b)].ms);
+    for (int k = 1; k < 10; k++) sum += validate_quantile_gap(c, 0.1 * k);
     return sum / 9;
 }
 

@@ -108,7 +108,7 @@ static int add_conditions(spread_sum *to, const validate_conditions *own, const 
     validate_conditions theirs;
     if (validate_conditions_open(&theirs, other, &other->real)) return -1;
     for (validate_shared_condition c = {.n_a = 0}; validate_next_shared(&c, own, &theirs);) {
-        to->sum += (double)c.n_a * fabs(log(c.a[c.n_a / 2].ms / c.b[c.n_b / 2].ms));
+        to->sum += (double)c.n_a * validate_quantile_gap(&c, 0.5);
         to->requests += (double)c.n_a;
     }
     validate_conditions_close(&theirs);
@@ -118,6 +118,7 @@ static int add_conditions(spread_sum *to, const validate_conditions *own, const 
 int validate_int_condition_spread(validate_row *row, const validate_data *d) {
     validate_conditions own;
     spread_sum all = {0};
+    row->n_alike = 0;
     int rc = validate_conditions_open(&own, row->run, &row->run->real);
     for (size_t i = 0; !rc && i < validate_n_runs(d); i++) {
         const validate_run *other = validate_run_at(d, i);

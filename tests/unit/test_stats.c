@@ -32,6 +32,13 @@ static void mean_of_two_equal_has_no_width(void **state) {
     near(v.hi, 7);
 }
 
+static void a_variance_rounded_below_0_is_none(void **state) {
+    (void)state;
+    stats_interval v = stats_of_variance(7, -1e-18, 3);
+    near(v.lo, 7);
+    near(v.hi, 7);
+}
+
 static void one_value_has_no_interval(void **state) {
     (void)state;
     const double value = 5;
@@ -124,6 +131,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mean_of_three),
         cmocka_unit_test(mean_of_two_equal_has_no_width),
+        cmocka_unit_test(a_variance_rounded_below_0_is_none),
         cmocka_unit_test(one_value_has_no_interval),
         cmocka_unit_test(proportional_pairs_have_an_exact_ratio),
         cmocka_unit_test(ratio_of_pairs),

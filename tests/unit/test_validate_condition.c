@@ -1,4 +1,5 @@
 /* test_validate_condition.c - latencies sorted by rate and allocation. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,10 +100,22 @@ static void lost_and_failed_requests_are_no_answers(void **state) {
     validate_conditions_close(&c);
 }
 
+static void gaps_are_between_quantiles_and_finite(void **state) {
+    (void)state;
+    validate_answer a[] = {{0, 1}, {0, 2}, {0, 4}, {0, 8}}, b[] = {{0, 0}, {0, 8}};
+    const validate_shared_condition c = {.a = a, .n_a = 4, .b = b, .n_b = 2},
+                                    back = {.a = b, .n_a = 2, .b = a, .n_b = 4};
+    assert_true(fabs(validate_quantile_gap(&c, 0.5) - log(2)) < 1e-12); /* 4 against 8 */
+    assert_true(fabs(validate_quantile_gap(&back, 0.5) - log(2)) < 1e-12);
+    assert_true(fabs(validate_quantile_gap(&c, 0.25) - log(2000)) < 1e-12);
+    assert_true(fabs(validate_quantile_gap(&back, 0.25) - log(2000)) < 1e-12);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rate_and_allocation_make_a_condition),
         cmocka_unit_test(only_what_both_have_often_is_shared),
+        cmocka_unit_test(gaps_are_between_quantiles_and_finite),
         cmocka_unit_test(lost_and_failed_requests_are_no_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
