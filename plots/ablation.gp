@@ -2,9 +2,11 @@ data = ARG1
 load ARG4
 
 stats data using (column("runs")) name "runs" nooutput
+stats data using (column("model_error")) name "error" nooutput
 n = runs_blocks
 array label[n]
-do for [i = 1:n] { stats data index i-1 using (label[i] = stringcolumn(1), 0) nooutput }
+grid = ""
+do for [i = 1:n] { stats data index i-1 using (label[i] = stringcolumn(1), grid = stringcolumn("grid"), 0) nooutput }
 
 # Rows are variants, panels quantities; in inches:
 row_h = 0.3
@@ -13,16 +15,16 @@ gap = 0.3
 left = 1.35
 right = 0.25
 bottom = 0.62
-top = 0.78
+top = 0.78 + (strlen(grid) < 4 ? 0 : 0.16)
 width = left + 3 * panel_w + 2 * gap + right
 height = bottom + n * row_h + top
 eval begin(width, height)
-set label 1 (runs_max < 2 ? "HAS-GPU without one of its parts (one run each)" : \
-    sprintf("HAS-GPU without one of its parts: means of %d runs, bars: 95 %% intervals", runs_max)) \
-    at screen 0.5, screen 1 - 0.17 / height center font ",11"
+set label 1 heading("HAS-GPU without one of its parts", runs_min, runs_max, error_max) . grid_line(grid) \
+    at screen 0.5, screen 1 - 0.17 / height center noenhanced font ",11"
 
 low_of(name) = column(name) - sqrt(column(name . "_half2"))
-high_of(name) = column(name) + sqrt(column(name . "_half2"))
+upper(name) = column(name) + sqrt(column(name . "_half2"))
+high_of(name) = name eq "miss" ? percent(upper(name)) : upper(name)
 clipped(x) = x < least ? least : x
 set border 1
 set grid noytics

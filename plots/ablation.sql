@@ -33,7 +33,8 @@ SELECT s.label AS policy, s.runs, s.cost, s.miss, s.gpus,
        half2(s.cost_ss / (s.runs - 1), s.runs, s.model_error) AS cost_half2,
        half2(s.miss_ss / (s.runs - 1), s.runs, s.model_error) AS miss_half2,
        half2(s.gpus_ss / (s.runs - 1), s.runs, s.model_error) AS gpus_half2,
-       (SELECT label FROM whole LIMIT 1) AS whole
+       (SELECT label FROM whole LIMIT 1) AS whole, s.model_error,
+       (SELECT group_concat(key || ' ' || replace(value, '"', ''), ', ') FROM json_each((SELECT grid FROM here LIMIT 1))) AS grid
 FROM summed AS s
 WHERE s.cost IS NOT NULL
 ORDER BY s.label <> whole, s.place

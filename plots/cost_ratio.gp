@@ -2,6 +2,7 @@ data = ARG1
 load ARG4
 
 stats data using (column("runs")) name "runs" nooutput
+stats data using (column("model_error")) name "error" nooutput
 n = runs_blocks
 array label[n]
 array cost_paper[n]
@@ -27,13 +28,12 @@ top = 0.78 + (strlen(grid) < 4 ? 0 : 0.16)
 width = left + 4 * panel_w + 3 * gap + right
 height = bottom + n * row_h + top
 eval begin(width, height)
-set label 1 (runs_max < 2 ? "Cost and violations, one run each" : \
-    sprintf("Cost and violations: means of %d runs, bars: 95 %% intervals", runs_max)) . \
-    grid_line(grid) at screen 0.5, screen 1 - 0.17 / height center noenhanced font ",11"
+set label 1 heading("Cost and violations", runs_min, runs_max, error_max) . grid_line(grid) at screen 0.5, screen 1 - 0.17 / height center noenhanced font ",11"
 
 x_of(i) = left + (i - 1) * (panel_w + gap)
 low_of(name) = column(name) - sqrt(column(name . "_half2"))
-high_of(name) = column(name) + sqrt(column(name . "_half2"))
+upper(name) = column(name) + sqrt(column(name . "_half2"))
+high_of(name) = name eq "miss" ? percent(upper(name)) : upper(name)
 row(j) = word(known, j) + 0
 clipped(x) = x < least ? least : x
 

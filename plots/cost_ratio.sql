@@ -32,7 +32,7 @@ SELECT label AS policy, runs, cost_mean AS cost, half2(cost_ss / (runs - 1), run
        CASE WHEN base_policy = 'has' THEN CASE policy WHEN 'kserve' THEN 10.8 WHEN 'fast-gshare' THEN 1.72 END END
            AS cost_paper,
        CASE WHEN base_policy = 'has' AND policy = 'fast-gshare' THEN 4.8 END AS miss_paper,
-       baseline, (SELECT group_concat(key || ' ' || replace(value, '"', ''), ', ') FROM json_each(grid)) AS grid
+       model_error, baseline, (SELECT group_concat(key || ' ' || replace(value, '"', ''), ', ') FROM json_each(grid)) AS grid
 FROM summed
 WHERE cost_mean IS NOT NULL AND (SELECT count(*) FROM summed) > 1
 ORDER BY plan

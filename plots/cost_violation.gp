@@ -4,8 +4,9 @@ load ARG4
 stats data using (column("cost_per_1k_usd")) name "cost" nooutput
 stats data using (column("violation_pct")) name "miss" nooutput
 stats data using (column("runs")) name "runs" nooutput
+stats data using (column("model_error")) name "error" nooutput
 stats data using (sqrt(column("cost_half2"))) name "cost_half" nooutput
-stats data using (sqrt(column("violation_half2"))) name "miss_half" nooutput
+stats data using (percent(column("violation_pct") + sqrt(column("violation_half2")))) name "miss_high" nooutput
 stats data using (column("cost_per_1k_usd") - sqrt(column("cost_half2"))) name "cost_low" nooutput
 stats data using (column("violation_pct") - sqrt(column("violation_half2"))) name "miss_low" nooutput
 
@@ -22,7 +23,7 @@ y_log = far_apart(miss_low_min, miss_min, miss_max)
 x_least = x_log ? cost_low_min / 1.5 : 0
 y_least = y_log ? miss_low_min / 1.5 : 0
 x_most = x_log ? (cost_max + cost_half_max) * 1.5 : 1.2 * (cost_max + cost_half_max)
-y_most = y_log ? (miss_max + miss_half_max) * 1.5 : miss_max > 0 ? 1.2 * (miss_max + miss_half_max) : 1
+y_most = y_log ? miss_high_max * 1.5 : miss_high_max > 0 ? 1.05 * miss_high_max : 1
 set xrange [x_least : x_most > 0 ? x_most : 1]
 set yrange [y_least : y_most]
 if (x_log) {
@@ -40,11 +41,9 @@ at_least(value, floor) = value < floor ? floor : value
 x_low = "at_least(column('cost_per_1k_usd') - sqrt(column('cost_half2')), x_least)"
 x_high = "column('cost_per_1k_usd') + sqrt(column('cost_half2'))"
 y_low = "at_least(column('violation_pct') - sqrt(column('violation_half2')), y_least)"
-y_high = "column('violation_pct') + sqrt(column('violation_half2'))"
+y_high = "percent(column('violation_pct') + sqrt(column('violation_half2')))"
 
-set title (runs_max < 2 ? "Cost and SLO violations (one run each)" : \
-    sprintf("Cost and SLO violations: means of %s runs, bars: 95 %% intervals", \
-    runs_min == runs_max ? sprintf("%d", runs_max) : sprintf("%d to %d", runs_min, runs_max))) font ",11"
+set title heading("Cost and SLO violations", runs_min, runs_max, error_max) font ",11"
 set xlabel "cost, USD per 1,000 requests  (← cheaper)"
 set ylabel "SLO violations, % of requests  (← fewer)"
 set key at screen 0.5, screen 0.06 / height center bottom horizontal maxcols 3 Left reverse samplen 1.5 width 1

@@ -3,7 +3,7 @@
 SELECT label AS policy, runs, cost_per_1k_usd, violation_pct,
        half2(cost_per_1k_usd_var, runs, model_error) AS cost_half2,
        half2(violation_pct_var, runs, model_error) AS violation_half2,
-       (SELECT name FROM experiment) AS experiment
+       model_error, (SELECT name FROM experiment) AS experiment
 FROM (SELECT *, (SELECT max(model_error) FROM run AS r WHERE r.label = p.label AND r.grid = p.grid) AS model_error
       FROM policy_summary AS p)
 WHERE cost_per_1k_usd IS NOT NULL

@@ -4,6 +4,9 @@ load ARG4
 stats data using (column("t_s") + column("step_s")) name "time" nooutput
 stats data using (column("warmup_s")) name "warmup" nooutput
 stats data using (column("runs")) name "runs" nooutput
+stats data using (column("model_error")) name "error" nooutput
+grid = ""
+stats data index 0 using (grid = stringcolumn("grid"), 0) nooutput
 from = warmup_max < time_max ? warmup_max : 0
 counted(name) = column("t_s") >= from ? column(name) + sqrt(column(name . "_half2")) : NaN
 stats data using (counted("gpus")) name "gpus" nooutput
@@ -20,12 +23,12 @@ gap_y = 0.25
 band_gap = 0.9
 left = 0.8
 bottom = 0.95
-top = 0.75
+top = 0.75 + (strlen(grid) < 4 ? 0 : 0.16)
 width = left + columns * panel_w + (columns - 1) * gap_x + 0.15
 height = bottom + bands * (2 * panel_h + gap_y) + (bands - 1) * band_gap + top
 eval begin(width, height)
-set label 1 "GPUs occupied, and how much of them is allocated" . (runs_max < 2 ? " (one run each)" : \
-    sprintf(": means of %d runs, bands: 95 %% intervals", runs_max)) at screen 0.5, screen 1 - 0.17 / height center font ",11"
+set label 1 heading("GPUs occupied, and how much of them is allocated", runs_min, runs_max, error_max) . \
+    grid_line(grid) at screen 0.5, screen 1 - 0.17 / height center noenhanced font ",11"
 
 per = time_max > 4 * 3600 ? 3600 : time_max > 300 ? 60 : 1
 t = "(column('t_s') / per)"

@@ -25,6 +25,7 @@ SELECT s.label AS policy, s.warmup_s, s.t_s, s.step_s, s.runs, s.gpus_mean AS gp
        s.packed_mean AS packed,
        half2(s.gpus_ss / (s.runs - 1), s.runs, s.model_error) AS gpus_half2,
        half2(s.share_ss / (s.runs - 1), s.runs, s.model_error) AS share_half2,
-       half2(s.packed_ss / (s.packed_runs - 1), s.packed_runs, s.model_error) AS packed_half2
+       half2(s.packed_ss / (s.packed_runs - 1), s.packed_runs, s.model_error) AS packed_half2,
+       s.model_error, (SELECT group_concat(key || ' ' || replace(value, '"', ''), ', ') FROM json_each((SELECT grid FROM run ORDER BY plan, grid LIMIT 1))) AS grid
 FROM summed AS s
 ORDER BY min(s.plan) OVER (PARTITION BY s.label), s.label, s.t_s

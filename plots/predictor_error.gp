@@ -29,8 +29,7 @@ top = 0.62
 width = left + 3 * panel_w + 2 * gap + 0.15
 height = bottom + panel_h + top
 eval begin(width, height)
-set label 1 (runs_max < 2 ? "Policies that are wrong about latency (one run each)" : \
-    sprintf("Policies that are wrong about latency: means of %d draws of the GPUs, bars: 95 %% intervals of these means", runs_max)) \
+set label 1 heading("Policies that are wrong about latency", runs_max, runs_max, error_max) \
     at screen 0.5, screen 1 - 0.15 / height center font ",11"
 
 low(name) = column(name) < sqrt(column(name . "_half2")) ? 0 : column(name) - sqrt(column(name . "_half2"))

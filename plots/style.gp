@@ -42,6 +42,14 @@ ratio_axis(axis, least, most, span) = sprintf("set logscale %s; set %srange [%g 
     tic_list(floor(log10(least)), ceil(log10(most)), most / least <= span) . ")"
 plain_axis(axis, most) = sprintf("unset logscale %s; set %srange [0 : %g]; set %stics %g", axis, axis, most, axis, step_of(most / 4.0))
 
+# What is drawn, and of how many runs. error > 0: where the GPUs themselves are drawn, intervals are those of one more draw.
+heading(what, least, most, error) = most < 2 ? what . " (one run each)" : what . ": means of " . \
+    (least == most ? sprintf("%d", most) : sprintf("%d to %d", least, most)) . " runs, 95 % intervals" . \
+    (error > 0 ? " of one more draw" : "")
+
+# An interval may reach beyond what a percentage can be.
+percent(x) = x > 100 ? 100 : x
+
 # Below a title, the grid point that is shown; none where there is but one (NaN).
 grid_line(grid) = strlen(grid) < 4 ? "" : "\nat " . grid
 

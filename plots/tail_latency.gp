@@ -5,6 +5,7 @@ stats data using (column("panel")) name "panel" nooutput
 stats data using (column("ms")) name "ms" nooutput
 stats data using (column("ms") + sqrt(column("half2"))) name "high" nooutput
 stats data using (column("runs")) name "runs" nooutput
+stats data using (column("model_error")) name "error" nooutput
 blocks = panel_blocks
 panels = int(panel_max) + 1
 array first[panels]
@@ -37,8 +38,7 @@ top = 0.7 + (strlen(grid) < 4 ? 0 : 0.16)
 width = left + columns * panel_w + (columns - 1) * gap_x + 0.15
 height = bottom + rows * panel_h + (rows - 1) * gap_y + top
 eval begin(width, height)
-set label 1 (runs_max < 2 ? "Latency, arrival to response (one run each)" : \
-    sprintf("Latency, arrival to response: means of %d runs, bars: 95 %% intervals", runs_max)) . grid_line(grid) \
+set label 1 heading("Latency, arrival to response", runs_min, runs_max, error_max) . grid_line(grid) \
     at screen 0.5, screen 1 - 0.17 / height center noenhanced font ",11"
 set label 2 (high_max > 2e4 ? "latency, s (log scale)" : "latency, ms (log scale)") at screen 0.17 / width, screen (bottom + (height - bottom - top) / 2) / height center rotate by 90
 

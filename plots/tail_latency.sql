@@ -29,7 +29,7 @@ WITH here AS (
     FROM centred GROUP BY panel, label, place
 )
 SELECT printf('%d %s', s.panel, s.label) AS block, s.panel, s.title, s.label AS policy, n.nth AS series, s.place,
-       s.mean AS ms, half2(s.var, s.runs, s.model_error) AS half2, s.slo_ms, s.runs,
+       s.mean AS ms, half2(s.var, s.runs, s.model_error) AS half2, s.slo_ms, s.runs, s.model_error,
        (SELECT group_concat(key || ' ' || replace(value, '"', ''), ', ') FROM json_each((SELECT grid FROM here LIMIT 1))) AS grid
 FROM summed AS s
 JOIN series AS n ON n.label = s.label

@@ -4,6 +4,8 @@ load ARG4
 stats data using (column("t_s") + column("step_s")) name "time" nooutput
 stats data using (column("warmup_s")) name "warmup" nooutput
 stats data using (column("seed")) name "seed" nooutput
+grid = ""
+stats data index 0 using (grid = stringcolumn("grid"), 0) nooutput
 
 # Axes fit what counts: a start from nothing during the warm-up may leave the panel.
 from = warmup_max < time_max ? warmup_max : 0
@@ -23,7 +25,7 @@ gap_x = 0.24
 gap_y = 0.32
 left = 0.75
 right = 0.12
-top = 0.8
+top = 0.8 + (strlen(grid) < 4 ? 0 : 0.16)
 bottom = 0.52
 width = left + n * panel_w + (n - 1) * gap_x + right
 height = top + 4 * panel_h + 3 * gap_y + bottom
@@ -54,7 +56,7 @@ set xlabel offset 0, 0.3
 set style fill solid 0.8 border
 
 set label 2 sprintf("Load, GPUs, pods and queue over time (seed %d%s)", seed_min, \
-    warmup_max > 0 ? "; shaded: warm-up, not counted" : "") at screen 0.5, screen 1 - 0.2 / height center font ",11"
+    warmup_max > 0 ? "; shaded: warm-up, not counted" : "") . grid_line(grid) at screen 0.5, screen 1 - 0.2 / height center noenhanced font ",11"
 if (warmup_max > 0) {
     set object 1 rectangle from first 0, graph 0 to first warmup_max / per, graph 1 behind \
         fillcolor rgb 0xe4e4e4 fillstyle solid 1 noborder
@@ -64,7 +66,7 @@ set multiplot
 do for [i = 1:n] {
     k = i - 1
     stats data index k using (policy = stringcolumn(1), 0) nooutput
-    set label 3 policy at screen (x_of(i) + panel_w / 2) / width, screen 1 - 0.47 / height center noenhanced font ":Bold"
+    set label 3 policy at screen (x_of(i) + panel_w / 2) / width, screen 1 - (top - 0.33) / height center noenhanced font ":Bold"
 
     eval axis(i, 1, "requests/s", rate_most)
     plot data index k using @t:"capacity_rps" with steps linecolor rgb colour[2] linewidth 1.6 title "capacity", \

@@ -5,6 +5,7 @@ stats data using (column("panel")) name "panel" nooutput
 stats data using (column("multiplier")) name "multiplier" nooutput
 stats data using (column("violation_pct") + sqrt(column("half2"))) name "miss" nooutput
 stats data using (column("runs")) name "runs" nooutput
+stats data using (column("model_error")) name "error" nooutput
 blocks = panel_blocks
 panels = int(panel_max) + 1
 array first[panels]
@@ -35,8 +36,7 @@ top = 0.7
 width = left + columns * panel_w + (columns - 1) * gap_x + 0.15
 height = bottom + rows * panel_h + (rows - 1) * gap_y + top
 eval begin(width, height)
-set label 1 (runs_max < 2 ? "SLO violations and the SLO multiplier, one run each" : \
-    sprintf("SLO violations and the SLO multiplier: means of %d runs, bars: 95 %% intervals", runs_max)) \
+set label 1 heading("SLO violations and the SLO multiplier", runs_min, runs_max, error_max) \
     at screen 0.5, screen 1 - 0.17 / height center font ",11"
 set label 2 "SLO violations, % of requests (square-root scale)" at screen 0.17 / width, \
     screen (bottom + (height - bottom - top) / 2) / height center rotate by 90

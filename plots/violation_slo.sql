@@ -32,11 +32,11 @@ WITH swept AS (
     FROM centred GROUP BY panel, label, multiplier
 ), drawn AS (
     SELECT s.panel, s.title, s.label AS policy, n.nth AS series, s.multiplier, s.mean AS violation_pct,
-           half2(s.var, s.runs, s.model_error) AS half2, s.runs
+           half2(s.var, s.runs, s.model_error) AS half2, s.runs, s.model_error
     FROM summed AS s
     JOIN series AS n ON n.label = s.label
     UNION ALL -- published: FaST-GShare violates 4.8 times as often as HAS-GPU [arXiv 2505.01968, abstract]
-    SELECT panel, title, 'paper: 4.8 × ' || label, 0, multiplier, 4.8 * mean, 0, runs
+    SELECT panel, title, 'paper: 4.8 × ' || label, 0, multiplier, 4.8 * mean, 0, runs, model_error
     FROM summed
     WHERE panel = 0
       AND label = (SELECT label FROM here WHERE policy = 'has' AND mode = 'corrected' ORDER BY plan LIMIT 1)
