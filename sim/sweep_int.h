@@ -41,6 +41,10 @@ results_run sweep_identity(const sweep *s, const sweep_job *job);
 /* The name of a function of the job's run; NULL if it cannot be had. It may take as long as opening a setup. */
 const char *sweep_function_name(const sweep *s, const sweep_job *job, uint32_t fn, char *out, size_t len);
 
+/* Creates the results database, or opens it; --force first moves an old one aside. Until the descriptor that it gives is
+ * closed no other hassim moves it; writing to it, too, is open to all. -1 and err: as in sweep_execute. */
+int sweep_hold_database(const sweep *s, char *err);
+
 /* The whole life of a worker: one run, reported to fd. What its policy does is noted in beat. */
 void sweep_work(const sweep *s, const sweep_job *job, int fd, heartbeat *beat);
 

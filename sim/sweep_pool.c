@@ -4,15 +4,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "cli.h"
 #include "sweep_int.h"
-
-enum { ASIDE_LEN = 4096, ASIDE_MOST = 1000000 };
 
 typedef struct {
     pid_t pid; /* 0: free */
@@ -258,52 +254,10 @@ static int run_pool(pool *p) {
     return rc;
 }
 
-/* The first of PATH~, PATH~2, PATH~3, ... that is free; -1: none, or the name is long */
-static int find_aside(char aside[ASIDE_LEN], const char *path) {
-    struct stat st;
-    for (int i = 1; i <= ASIDE_MOST; i++) {
-        int n =
-            i == 1 ? snprintf(aside, ASIDE_LEN, "%s~", path) : snprintf(aside, ASIDE_LEN, "%s~%d", path, i);
-        if (n < 0 || n >= ASIDE_LEN) return -1;
-        if (lstat(aside, &st) != 0) return errno == ENOENT ? 0 : -1;
-    }
-    return -1;
-}
-
-/* SQLite mends a database that a killed program left from the journal beside it, by its name */
-static void move_journal(const char *path, const char *aside) {
-    char from[ASIDE_LEN + 16], to[ASIDE_LEN + 16];
-    snprintf(from, sizeof from, "%s-journal", path);
-    snprintf(to, sizeof to, "%s-journal", aside);
-    rename(from, to); /* mostly there is none */
-}
-
-/* An old database steps aside: renamed, so that nothing finished is lost, nor what stepped aside before */
-static int move_aside(const sweep *s, char *err) {
-    const char *path = s->options.db_path;
-    char aside[ASIDE_LEN];
-    struct stat st;
-    if (lstat(path, &st) != 0) return 0;
-    if (find_aside(aside, path) != 0 || rename(path, aside) != 0)
-        return config_fail(err, path, NULL, "a file that cannot be moved aside", "to keep it as PATH~");
-    move_journal(path, aside);
-    if (s->options.progress != SWEEP_QUIET) fprintf(s->options.log, "old results: %s\n", aside);
-    return 0;
-}
-
-/* Creates the database before any worker needs it; closed again, as SQLite must not cross a fork */
-static int prepare_database(const sweep *s, char *err) {
-    results *r = NULL;
-    if (s->options.force && !s->options.resume && move_aside(s, err) != 0) return -1;
-    if (cli_make_folder_of(s->options.db_path, err, CONFIG_ERR_LEN) != 0) return -1;
-    if (results_open(&r, s->options.db_path, s->first->name, s->first->question, err) != 0) return -1;
-    results_close(r);
-    return 0;
-}
-
 int sweep_execute(sweep *s, sweep_report *report, char err[CONFIG_ERR_LEN]) {
     *report = (sweep_report){.planned = s->n_jobs + s->skipped, .skipped = s->skipped};
-    if (prepare_database(s, err) != 0) return -1;
+    int database = sweep_hold_database(s, err);
+    if (database < 0) return -1;
     pool p = {.s = s, .n = s->options.jobs, .report = report, .err = err};
     if (p.n > s->n_jobs) p.n = s->n_jobs;
     p.workers = calloc(p.n + 1, sizeof *p.workers);
@@ -327,5 +281,6 @@ int sweep_execute(sweep *s, sweep_report *report, char err[CONFIG_ERR_LEN]) {
     heartbeat_free(p.beats, p.n + 1);
     free(p.workers);
     free(p.polls);
+    close(database);
     return rc;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -247,6 +248,44 @@ static void existing_results_are_not_touched(void **state) {
     assert_int_equal(count_runs(p), N_RUNS);
 }
 
+static int is_moved(const char *path) {
+    int fd = open(path, O_RDONLY), rc = flock(fd, LOCK_EX | LOCK_NB);
+    close(fd);
+    return rc == 0;
+}
+
+static int needs_its_place(const engine_setup *setup, const engine_options *options, engine_result *result,
+                           char err[ENGINE_ERR_LEN]) {
+    if (!is_moved(getenv("HASSIM_TEST_DB"))) return engine_run(setup, options, result, err);
+    snprintf(err, ENGINE_ERR_LEN, "another could move it");
+    return -1;
+}
+
+/* Or what it writes next would be lost, or among the other's results */
+static void results_being_written_are_not_moved(void **state) {
+    const place *p = *state;
+    char err[CONFIG_ERR_LEN];
+    sweep *s = NULL;
+    sweep_report r;
+    sweep_options o = options_of(p);
+    setenv("HASSIM_TEST_DB", p->db, 1);
+    o.engine = needs_its_place;
+    assert_int_equal(execute(p, &o).finished, N_RUNS);
+    int other = open(p->db, O_RDONLY);
+    assert_int_equal(flock(other, LOCK_SH), 0);
+    o.force = 1;
+    assert_int_equal(sweep_plan(&s, p->doc, &o, err), 0);
+    assert_int_equal(sweep_execute(s, &r, err), -1);
+    if (!strstr(err, "sub/r.db: found results that another hassim is writing")) fail_msg("%s", err);
+    sweep_free(s);
+    assert_int_equal(count_runs(p), N_RUNS);
+    assert_int_not_equal(access(p->aside, F_OK), 0);
+    o.force = 0;
+    o.resume = 1; /* may write beside it */
+    assert_int_equal(execute(p, &o).skipped, N_RUNS);
+    close(other);
+}
+
 /* Beside them the new runs could not be compared */
 static void resume_refuses_other_inputs(void **state) {
     place *p = *state;
@@ -344,6 +383,7 @@ int main(void) {
         TEST(a_stop_is_no_failure_of_the_run),
         TEST(an_interrupt_keeps_what_is_finished),
         TEST(existing_results_are_not_touched),
+        TEST(results_being_written_are_not_moved),
         TEST(resume_refuses_other_inputs),
         TEST(other_files_are_not_moved),
         TEST(planning_writes_nothing),
