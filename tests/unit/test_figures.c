@@ -13,7 +13,9 @@
 
 #include "cli.h"
 #include "figures.h"
+#include "figures_int.h"
 #include "results_sample.h"
+#include "stats.h"
 
 typedef struct {
     char dir[64], db[96], out[96], plots[96];
@@ -435,6 +437,44 @@ static void a_surface_of_the_calibration(void **state) {
 
 #define AT_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, clear_place)
 
+static double asked(sqlite3 *db, const char *sql) {
+    sqlite3_stmt *stmt = NULL;
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    double v = sqlite3_column_double(stmt, 0);
+    sqlite3_finalize(stmt);
+    return v;
+}
+
+/* y / x = 2, 2, 2, ... pair by pair: an interval only where they are no pairs, and then that of sim/stats.h */
+static void ratios_have_the_intervals_of_compare(void **state) {
+    (void)state;
+    sqlite3 *db = NULL;
+    double y[20], x[20];
+    char sql[256];
+    stats_interval v;
+    for (int i = 0; i < 20; i++) y[i] = 2 * (x[i] = 5 + i % 7);
+    assert_int_equal(stats_ratio_unpaired(y, 20, x, 20, &v), 0);
+    assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+    assert_int_equal(figures_int_add_functions(db), 0);
+    const struct {
+        const char *rest;
+        double expected;
+    } cases[] = {{"1, 0) FROM n", 0},
+                 {"0, 0) FROM n", (v.hi - v.mean) * (v.hi - v.mean)},
+                 {"0, 2) FROM n", 21 * (v.hi - v.mean) * (v.hi - v.mean)},
+                 {"0, 0) FROM n WHERE i = 3", 0},
+                 {"0, 0) FROM n WHERE i > 30", 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(sql, sizeof sql,
+                 "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 20) "
+                 "SELECT ratio_half2(CASE WHEN i < 20 THEN 2 * (5 + i %% 7) END, 5 + i %% 7, %s",
+                 cases[i].rest);
+        assert_true(fabs(asked(db, sql) - cases[i].expected) < 1e-9);
+    }
+    sqlite3_close(db);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         AT_PLACE(rows_come_in_blocks),
@@ -450,6 +490,7 @@ int main(void) {
         AT_PLACE(parts_points_and_packing),
         AT_PLACE(the_grid_point_is_named),
         AT_PLACE(a_surface_of_the_calibration),
+        cmocka_unit_test(ratios_have_the_intervals_of_compare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
