@@ -106,10 +106,18 @@ static void write_run(const validate_sample *s, const char *name, double factor,
 static const char *const names[] = {"a", "b", "c", "over", "wrong", "away", "stale", "kserve"};
 enum { N_RUNS = sizeof names / sizeof *names };
 
+typedef struct {
+    validate_sample sample;
+    validate_data *data;
+} recorded;
+
 /* a and b are replicates (b 2 % slower), c begins with less, over is overloaded. Four stages of 10 requests/s; of
  * kserve's last one 5 requests were lost. */
-static void open_runs(validate_sample *s, validate_data **d) {
+static int make_runs(void **state) {
     char err[VALIDATE_ERR_LEN] = "";
+    recorded *r = calloc(1, sizeof *r);
+    assert_non_null(r);
+    validate_sample *s = &r->sample;
     snprintf(s->dir, sizeof s->dir, "/tmp/hassim-validate-XXXXXX");
     if (!mkdtemp(s->dir)) abort();
     validate_sample_write(s, "workloads.csv",
@@ -132,13 +140,17 @@ static void open_runs(validate_sample *s, validate_data **d) {
     write_run(s, "away", 1, 0, CHANGE_AT("10"));
     write_run(s, "stale", 1, 0, CHANGE_AT("10"));
     write_run(s, "kserve", 1, 0, NULL);
-    if (validate_open(d, s->dir, err)) fail_msg("%s", err);
+    if (validate_open(&r->data, s->dir, err)) fail_msg("%s", err);
+    *state = r;
+    return 0;
 }
 
-static void close_runs(const validate_sample *s, validate_data *d) {
+static int drop_runs(void **state) {
+    recorded *r = *state;
+    const validate_sample *s = &r->sample;
     static const char *const files[] = {"/requests.csv", "/usage.csv", ""};
     char path[128];
-    validate_close(d);
+    validate_close(r->data);
     for (size_t i = 0; i < N_RUNS; i++)
         for (size_t k = 0; k < 3; k++) {
             snprintf(path, sizeof path, "%s/%s%s", s->dir, names[i], files[k]);
@@ -149,6 +161,12 @@ static void close_runs(const validate_sample *s, validate_data *d) {
     snprintf(path, sizeof path, "%s/workloads.csv", s->dir);
     remove(path);
     remove(s->dir);
+    free(r);
+    return 0;
+}
+
+static const validate_data *data_of(void **state) {
+    return ((const recorded *)*state)->data;
 }
 
 typedef struct {
@@ -207,11 +225,8 @@ static validate_report *report_on(const validate_data *d, rules *r, validate_mod
 }
 
 static void errors_are_of_the_mean_over_seeds(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 1.1};
-    open_runs(&s, &d);
     validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
     const validate_row *a = &report->rows[0];
     assert_true(a->simulated);
@@ -229,16 +244,12 @@ static void errors_are_of_the_mean_over_seeds(void **state) {
     near(a->error[VALIDATE_VIOLATION_150].value, late - 49);
     validate_report_free(report);
     validate_report_free(NULL);
-    close_runs(&s, d);
 }
 
 /* A factor and nothing else: paired blocks see the same factor wherever they are taken */
 static void intervals_hold_the_error(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 1.1, .wobble = 3};
-    open_runs(&s, &d);
     validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
     const validate_row *a = &report->rows[0];
     for (size_t m = VALIDATE_MEAN; m < VALIDATE_METRICS; m++) {
@@ -251,47 +262,35 @@ static void intervals_hold_the_error(void **state) {
                 0.5); /* the seeds differ by a percent */
     assert_true(a->error[VALIDATE_MEAN].hi - a->error[VALIDATE_MEAN].lo < 4); /* unpaired: more */
     validate_report_free(report);
-    close_runs(&s, d);
 }
 
 /* Only the seeds differ, by a percent: where latencies grow ten-fold over the run, blocks taken at other places of the
  * simulation would differ by tens of percent. */
 static void blocks_are_paired(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 1.1};
-    open_runs(&s, &d);
     validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
     const validate_error *mean = &report->rows[3].error[VALIDATE_MEAN];
     near(mean->value, 10);
     assert_true(mean->lo > 8 && mean->hi < 12);
     validate_report_free(report);
-    close_runs(&s, d);
 }
 
 /* 5 of 205 were lost on the testbed, none in the simulation, and nothing takes 500 ms */
 static void the_lost_violate_in_every_resample(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 1};
-    open_runs(&s, &d);
     validate_report *report = report_on(d, &r, VALIDATE_POLICY, 1);
     const validate_error *e = &report->rows[7].error[VALIDATE_VIOLATION_500];
     near(e->value, -500 / 205.0);
     near(e->lo, -500 / 205.0);
     near(e->hi, -500 / 205.0);
     validate_report_free(report);
-    close_runs(&s, d);
 }
 
 static void repeats_to_the_bit(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 0.9, .wobble = 5};
-    open_runs(&s, &d);
     validate_report *one = report_on(d, &r, VALIDATE_POLICY, 1), *two = report_on(d, &r, VALIDATE_POLICY, 3);
     for (size_t i = 0; i < one->n_rows; i++) {
         if (!one->rows[i].simulated) continue;
@@ -300,15 +299,11 @@ static void repeats_to_the_bit(void **state) {
     }
     validate_report_free(one);
     validate_report_free(two);
-    close_runs(&s, d);
 }
 
 static void runs_are_chosen(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 1};
-    open_runs(&s, &d);
     validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 2);
     static const int simulated[N_RUNS] = {1, 1, 1, 1, 1, 0, 0, 0};
     static const char *const notes[N_RUNS] = {
@@ -328,19 +323,15 @@ static void runs_are_chosen(void **state) {
     assert_int_equal(report->sets[1].runs, 2);
     assert_int_equal(report->sets[2].runs, 6);
     validate_report_free(report);
-    close_runs(&s, d);
 }
 
 static void only_what_is_asked_for(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     validate_report *report;
     char err[VALIDATE_ERR_LEN] = "";
     rules r = {.factor = 1, .hopeless = "c"};
     const char *only[] = {"over", "a"}, *none[] = {"ab"}, *bad[] = {"c"};
     validate_plan plan = {.n_seeds = 1, .threads = 1, .only = only, .n_only = 2, .simulate = rule, .arg = &r};
-    open_runs(&s, &d);
     assert_int_equal(validate_report_make(&report, d, &plan, err), 0);
     assert_int_equal(report->n_rows, 2);
     assert_string_equal(report->rows[0].run->name, "a");
@@ -354,16 +345,12 @@ static void only_what_is_asked_for(void **state) {
     plan.only = bad;
     assert_int_equal(validate_report_make(&report, d, &plan, err), -2);
     assert_string_equal(err, "c: no way");
-    close_runs(&s, d);
 }
 
 /* a and b: means 149.5 and 152.49, 2 % of 151 */
 static void replicates_spread(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 1.0};
-    open_runs(&s, &d);
     validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(report->rows[i].n_replicates, 1);
@@ -377,7 +364,6 @@ static void replicates_spread(void **state) {
         assert_true(isnan(report->rows[i].spread[VALIDATE_MEAN]));
     }
     validate_report_free(report);
-    close_runs(&s, d);
 }
 
 /* The upper median of requests first, first + 1, ... of a run */
@@ -392,11 +378,8 @@ static double median_from(int first, double factor) {
 /* c has quota 40 from 10 s on, as a has, b from 12 s on and wrong from 15 s; over is of another system, and what is
  * overloaded, runaway or not recorded is like nothing. */
 static void equal_conditions_spread(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 1.0};
-    open_runs(&s, &d);
     validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
     double own = median_from(100, 1), b = log(median_from(120, 1.02) / own),
            wrong = log(median_from(150, 1) / own);
@@ -409,7 +392,6 @@ static void equal_conditions_spread(void **state) {
         assert_true(is_like_some ? row->condition_spread_pct > 0 : isnan(row->condition_spread_pct));
     }
     validate_report_free(report);
-    close_runs(&s, d);
 }
 
 static const validate_goal *goal_of(const validate_summary *s, validate_metric m) {
@@ -419,11 +401,8 @@ static const validate_goal *goal_of(const validate_summary *s, validate_metric m
 }
 
 static void targets_of_replay(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 1.07};
-    open_runs(&s, &d);
     validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
     const validate_row *c = &report->rows[2], *over = &report->rows[3], *wrong = &report->rows[4];
     assert_int_equal(c->verdict[VALIDATE_MEAN], VALIDATE_MISSED);
@@ -447,21 +426,17 @@ static void targets_of_replay(void **state) {
     assert_true(goal_of(&report->sets[0], VALIDATE_P95)->is_met);
     assert_null(goal_of(&report->sets[2], VALIDATE_GPU_S));
     validate_report_free(report);
-    close_runs(&s, d);
 }
 
 /* The replicates differ by 1.98 %: an error of 3.5 % in P50 is not within, one of 1.5 % would not need it */
 static void within_the_spread_is_met(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    recorded *x = *state;
     rules r = {.factor = 1.035};
-    open_runs(&s, &d);
-    write_run(&s, "b", 1.05, 0, NULL);
-    validate_close(d);
+    write_run(&x->sample, "b", 1.05, 0, NULL);
+    validate_close(x->data);
     char err[VALIDATE_ERR_LEN] = "";
-    assert_int_equal(validate_open(&d, s.dir, err), 0);
-    validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
+    assert_int_equal(validate_open(&x->data, x->sample.dir, err), 0);
+    validate_report *report = report_on(x->data, &r, VALIDATE_REPLAY, 1);
     assert_int_equal(report->rows[0].verdict[VALIDATE_P50], VALIDATE_WITHIN_SPREAD); /* spread 4.9 % */
     assert_int_equal(report->rows[0].verdict[VALIDATE_MEAN], VALIDATE_MET);
     assert_int_equal(report->rows[2].verdict[VALIDATE_P50], VALIDATE_MISSED);
@@ -470,16 +445,12 @@ static void within_the_spread_is_met(void **state) {
     assert_true(p50->is_met); /* 0, 0 and 3.5 */
     near(report->sets[0].median[VALIDATE_P50], 3.5);
     validate_report_free(report);
-    close_runs(&s, d);
 }
 
 /* Errors of 1, 1 and 50 %: the median is within, four in five are not */
 static void one_run_far_off_is_missed(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 1.01, .odd = "c", .odd_factor = 1.5};
-    open_runs(&s, &d);
     validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
     const validate_goal *p50 = goal_of(&report->sets[0], VALIDATE_P50);
     assert_int_equal(p50->met, 2);
@@ -488,30 +459,22 @@ static void one_run_far_off_is_missed(void **state) {
     near(report->sets[0].median[VALIDATE_P50], 1);
     near(report->sets[0].p80[VALIDATE_P50], 1 + 0.6 * 49);
     validate_report_free(report);
-    close_runs(&s, d);
 }
 
 /* From 13.9 s on two pods instead of one, from 10 s on another quota */
 static void pods_agree_apart_from_shares(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 1, .late_s = 3.9, .more_pods = 1};
-    open_runs(&s, &d);
     validate_report *report = report_on(d, &r, VALIDATE_POLICY, 1);
     near(report->rows[0].share_agreement_pct, 500 / 11.0);
     near(report->rows[0].pods_agreement_pct, 700 / 11.0);
     validate_report_free(report);
-    close_runs(&s, d);
 }
 
 /* 20.16 s of a: ticks at 0 to 20. 3.9 s late, the change at 10 is missed at 10 and 12. */
 static void targets_of_policy(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 1.3, .late_s = 3.9};
-    open_runs(&s, &d);
     validate_report *report = report_on(d, &r, VALIDATE_POLICY, 1);
     const validate_row *a = &report->rows[0], *over = &report->rows[3], *kserve = &report->rows[7];
     near(a->share_agreement_pct, 900 / 11.0);
@@ -525,7 +488,6 @@ static void targets_of_policy(void **state) {
     assert_int_equal(report->sets[2].trajectories, 3);
     assert_int_equal(report->sets[2].trajectories_met, 0);
     validate_report_free(report);
-    close_runs(&s, d);
 }
 
 /* ---- what is printed ---- */
@@ -550,11 +512,8 @@ static double number_at(const cJSON *object, const char *key) {
 }
 
 static void json_has_the_keys(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 1.07};
-    open_runs(&s, &d);
     validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
     char *text = printed(report, 1);
     cJSON *root = cJSON_Parse(text), *runs = cJSON_GetObjectItem(root, "runs"),
@@ -585,15 +544,11 @@ static void json_has_the_keys(void **state) {
     cJSON_Delete(root);
     free(text);
     validate_report_free(report);
-    close_runs(&s, d);
 }
 
 static void text_fits_the_screen(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     rules r = {.factor = 1.07};
-    open_runs(&s, &d);
     for (int mode = 0; mode < 2; mode++) {
         validate_report *report = report_on(d, &r, mode ? VALIDATE_POLICY : VALIDATE_REPLAY, 1);
         char *text = printed(report, 0), *rest = NULL;
@@ -604,7 +559,6 @@ static void text_fits_the_screen(void **state) {
         free(text);
         validate_report_free(report);
     }
-    close_runs(&s, d);
 }
 
 /* ---- what is drawn ---- */
@@ -623,16 +577,13 @@ static void has_line(const char *dir, const char *file, const char *line) {
 
 /* Of run a and the summary: the data, and the pictures where gnuplot is */
 static void figures_have_their_data(void **state) {
-    (void)state;
-    validate_sample s;
-    validate_data *d;
+    const validate_data *d = data_of(state);
     validate_report *report;
     rules r = {.factor = 2};
     char err[FIGURES_ERR_LEN] = "", out[96], *paths = NULL, path[160];
     const char *only[] = {"a"}, *pictures[] = {"a_cdf", "a_timeline", "summary"};
     size_t len = 0, n = 0;
-    open_runs(&s, &d);
-    snprintf(out, sizeof out, "%s/out", s.dir);
+    snprintf(out, sizeof out, "%s/out", ((const recorded *)*state)->sample.dir);
     const validate_plan plan = {
         .n_seeds = 1, .threads = 1, .only = only, .n_only = 1, .simulate = rule, .arg = &r};
     assert_int_equal(validate_report_make(&report, d, &plan, err), 0);
@@ -666,31 +617,31 @@ static void figures_have_their_data(void **state) {
     remove(out);
     free(paths);
     validate_report_free(report);
-    close_runs(&s, d);
 }
 
 int main(void) {
+#define WITH_RUNS(name) cmocka_unit_test_setup_teardown(name, make_runs, drop_runs)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(measures_a_trace),
         cmocka_unit_test(measures_what_is_not_there),
         cmocka_unit_test(counted_quantiles_are_quantiles),
-        cmocka_unit_test(errors_are_of_the_mean_over_seeds),
-        cmocka_unit_test(intervals_hold_the_error),
-        cmocka_unit_test(blocks_are_paired),
-        cmocka_unit_test(the_lost_violate_in_every_resample),
-        cmocka_unit_test(repeats_to_the_bit),
-        cmocka_unit_test(runs_are_chosen),
-        cmocka_unit_test(only_what_is_asked_for),
-        cmocka_unit_test(replicates_spread),
-        cmocka_unit_test(equal_conditions_spread),
-        cmocka_unit_test(targets_of_replay),
-        cmocka_unit_test(within_the_spread_is_met),
-        cmocka_unit_test(one_run_far_off_is_missed),
-        cmocka_unit_test(pods_agree_apart_from_shares),
-        cmocka_unit_test(targets_of_policy),
-        cmocka_unit_test(json_has_the_keys),
-        cmocka_unit_test(text_fits_the_screen),
-        cmocka_unit_test(figures_have_their_data),
+        WITH_RUNS(errors_are_of_the_mean_over_seeds),
+        WITH_RUNS(intervals_hold_the_error),
+        WITH_RUNS(blocks_are_paired),
+        WITH_RUNS(the_lost_violate_in_every_resample),
+        WITH_RUNS(repeats_to_the_bit),
+        WITH_RUNS(runs_are_chosen),
+        WITH_RUNS(only_what_is_asked_for),
+        WITH_RUNS(replicates_spread),
+        WITH_RUNS(equal_conditions_spread),
+        WITH_RUNS(targets_of_replay),
+        WITH_RUNS(within_the_spread_is_met),
+        WITH_RUNS(one_run_far_off_is_missed),
+        WITH_RUNS(pods_agree_apart_from_shares),
+        WITH_RUNS(targets_of_policy),
+        WITH_RUNS(json_has_the_keys),
+        WITH_RUNS(text_fits_the_screen),
+        WITH_RUNS(figures_have_their_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
