@@ -8,7 +8,7 @@
 enum {
     D = BEST_DESCRIPTORS,
     FEATURES = 23 + D,
-    INNER = 5,        /* parts in which DNNs are left out to make the physics that trees see */
+    INNER = 10,       /* parts in which DNNs are left out to make the physics that trees see */
     FORESTS = 3,      /* of trees; what they say is averaged */
     PARTS = 3,        /* in which DNNs are left out to learn the error */
     EXAMPLES_MIN = 6, /* fewer DNNs teach nothing */
@@ -395,16 +395,18 @@ static uint32_t scatter(uint32_t x) {
 
 typedef struct {
     double *x, *y;
+    uint32_t *dnn;
     size_t rows;
 } table;
 
 /* Each row sees one of these sessions, so that trees learn how far to trust the five: the prior's, or what it would have
  * been on a slightly smaller SM share. 0; -1: no memory */
-static int add_rows(table *t, const best_prior *p, const ground *g, const example *e, uint32_t seed) {
+static int add_rows(table *t, const best_prior *p, const ground *g, const example *e, uint32_t dnn,
+                    uint32_t forest) {
     enum { OTHERS = 9 };
     session others[OTHERS];
     double row[BEST_QUOTAS];
-    uint32_t n = 1;
+    uint32_t n = 1, seed = scatter(dnn + forest * EXAMPLES_MAX);
     physics y;
     if (find_physics(&y, g, e->prior)) return -1;
     for (int q = 0; q < RAPP_PRIOR_QUOTAS; q++) row[q] = log(e->prior->quota_ms[q]);
@@ -417,24 +419,26 @@ static int add_rows(table *t, const best_prior *p, const ground *g, const exampl
     for (size_t i = 0; i < e->n; i++) {
         uint32_t r = scatter(seed + (uint32_t)e->samples[i].place);
         double base = features(&t->x[t->rows * FEATURES], e->samples[i].place, &y, &others[r % n]);
+        t->dnn[t->rows] = dnn;
         t->y[t->rows++] = e->samples[i].ln_ms - base;
     }
     return 0;
 }
 
-/* Few trees: many would learn the training's DNNs by heart. Rows see other sessions in each forest. */
+/* Few trees, and leaves that a fifth of the DNNs share: else they learn the training's DNNs by heart. Rows see other
+ * sessions in each forest. */
 static int learn_forest(best_prior *p, const ground parts[INNER], const example *e, size_t n, table *t,
                         uint32_t forest) {
-    static const rapp_trees_options options = {25, 32, 100, 0.06, 1};
+    const int groups = (int)(n < RAPP_TREES_GROUPS ? n : RAPP_TREES_GROUPS) / 5;
+    const rapp_trees_options options = {25, 32, 100, groups, 0.06, 1};
     rapp_trees trees = {0};
     int rc = 0;
     t->rows = 0;
     for (size_t i = 0; i < n && !rc; i++) {
         const ground *without = &parts[i % INNER];
-        rc = add_rows(t, p, without->krige.n_cells ? without : &p->ground, &e[i],
-                      scatter((uint32_t)i + forest * EXAMPLES_MAX));
+        rc = add_rows(t, p, without->krige.n_cells ? without : &p->ground, &e[i], (uint32_t)i, forest);
     }
-    if (!rc) rc = rapp_trees_train(&trees, t->x, t->y, t->rows, FEATURES, &options);
+    if (!rc) rc = rapp_trees_train(&trees, t->x, t->y, t->dnn, t->rows, FEATURES, &options);
     if (!rc) rc = rapp_trees_add(&p->trees, &trees, 1.0 / FORESTS);
     rapp_trees_free(&trees);
     return rc;
@@ -443,11 +447,13 @@ static int learn_forest(best_prior *p, const ground parts[INNER], const example 
 static int learn_trees(best_prior *p, const ground parts[INNER], const example *e, size_t n) {
     size_t rows = 0;
     for (size_t i = 0; i < n; i++) rows += e[i].n;
-    table t = {malloc((rows * FEATURES + 1) * sizeof *t.x), malloc((rows + 1) * sizeof *t.y), 0};
-    int rc = t.x && t.y ? 0 : -1;
+    table t = {malloc((rows * FEATURES + 1) * sizeof *t.x), malloc((rows + 1) * sizeof *t.y),
+               malloc((rows + 1) * sizeof *t.dnn), 0};
+    int rc = t.x && t.y && t.dnn ? 0 : -1;
     for (uint32_t k = 0; k < FORESTS && !rc; k++) rc = learn_forest(p, parts, e, n, &t, k);
     free(t.x);
     free(t.y);
+    free(t.dnn);
     return rc;
 }
 

@@ -10,6 +10,7 @@ enum { BINS = 64, TREES_MAX = 10000, NODES_MAX = 1000000 };
 /* The data, with every feature cut into bins, and what is left of y. */
 typedef struct {
     const rapp_trees_options *options;
+    const uint32_t *group; /* [rows], or NULL */
     size_t n_rows;
     int n_features;
     double edges[RAPP_TREES_FEATURES_MAX][BINS]; /* bin b holds edges[b - 1] < x <= edges[b] */
@@ -22,7 +23,8 @@ typedef struct {
 } booster;
 
 typedef struct {
-    int32_t n, sum; /* of pushes */
+    int32_t n, sum;  /* of pushes */
+    uint64_t groups; /* a bit each */
 } bin;
 
 typedef struct { /* a leaf that may be split */
@@ -80,10 +82,12 @@ static void count(const booster *b, leaf *l) {
     for (size_t i = l->begin; i < l->end; i++) {
         const unsigned char *bins = b->bins + (size_t)b->rows[i] * (size_t)b->n_features;
         int push = b->push[b->rows[i]];
+        uint64_t group = UINT64_C(1) << (b->group ? b->group[b->rows[i]] % RAPP_TREES_GROUPS : 0);
         for (int f = 0; f < b->n_features; f++) {
             bin *h = &l->hist[f][bins[f]];
             h->n++;
             h->sum += push;
+            h->groups |= group;
         }
     }
 }
@@ -92,20 +96,41 @@ static double score(const booster *b, bin x) {
     return (double)x.sum * (double)x.sum / ((double)x.n + b->options->ridge);
 }
 
-static void find_split(const booster *b, leaf *l) {
-    bin all = {0, 0};
-    for (int k = 0; k < BINS; k++) all.n += l->hist[0][k].n, all.sum += l->hist[0][k].sum;
-    l->gain = 0;
-    for (int f = 0; f < b->n_features; f++) {
-        bin low = {0, 0};
-        for (int k = 0; k < b->n_edges[f]; k++) {
-            low.n += l->hist[f][k].n, low.sum += l->hist[f][k].sum;
-            bin high = {all.n - low.n, all.sum - low.sum};
-            if (low.n < b->options->rows_per_leaf || high.n < b->options->rows_per_leaf) continue;
-            double gain = score(b, low) + score(b, high) - score(b, all);
-            if (gain > l->gain) l->gain = gain, l->feature = f, l->edge = k;
-        }
+static void add_bin(bin *to, const bin *more) {
+    to->n += more->n, to->sum += more->sum, to->groups |= more->groups;
+}
+
+static int n_groups(bin x) {
+    int n = 0;
+    for (; x.groups; x.groups &= x.groups - 1) n++;
+    return n;
+}
+
+static int may_be_leaf(const booster *b, bin x) {
+    return x.n >= b->options->rows_per_leaf && n_groups(x) >= b->options->groups_per_leaf;
+}
+
+static void find_split_by(const booster *b, leaf *l, int feature, bin all) {
+    const bin *hist = l->hist[feature];
+    bin low = {0, 0, 0}, above[BINS + 1]; /* above[k]: bins k and more */
+    above[BINS] = low;
+    for (int k = BINS; k-- > 0;) {
+        above[k] = above[k + 1];
+        add_bin(&above[k], &hist[k]);
     }
+    for (int k = 0; k < b->n_edges[feature]; k++) {
+        add_bin(&low, &hist[k]);
+        if (!may_be_leaf(b, low) || !may_be_leaf(b, above[k + 1])) continue;
+        double gain = score(b, low) + score(b, above[k + 1]) - score(b, all);
+        if (gain > l->gain) l->gain = gain, l->feature = feature, l->edge = k;
+    }
+}
+
+static void find_split(const booster *b, leaf *l) {
+    bin all = {0, 0, 0};
+    for (int k = 0; k < BINS; k++) add_bin(&all, &l->hist[0][k]);
+    l->gain = 0;
+    for (int f = 0; f < b->n_features; f++) find_split_by(b, l, f, all);
 }
 
 /* Moves the rows of the left side to the front, both sides in order. Returns where the right one begins. */
@@ -122,25 +147,17 @@ static size_t part(booster *b, const leaf *l) {
     return left;
 }
 
-/* The smaller side is counted, the other one is the difference. */
+/* Both sides are counted: groups cannot be subtracted. */
 static void split(booster *b, rapp_trees *t, leaf *l, leaf *added) {
     rapp_tree_node *node = &t->nodes[l->node];
     size_t middle = part(b, l);
     *node = (rapp_tree_node){l->feature, t->n_nodes, t->n_nodes + 1, b->edges[l->feature][l->edge]};
-    bin(*fresh)[BINS] = added->hist;
-    int left_is_small = middle - l->begin <= l->end - middle;
-    *added = (leaf){.node = node->right, .begin = middle, .end = l->end, .hist = fresh};
+    *added = (leaf){.node = node->right, .begin = middle, .end = l->end, .hist = added->hist};
     l->node = node->left;
     l->end = middle;
-    if (left_is_small) added->hist = l->hist, l->hist = fresh;
-    leaf *small = left_is_small ? l : added, *large = left_is_small ? added : l;
-    count(b, small);
-    for (int f = 0; f < b->n_features; f++)
-        for (int k = 0; k < BINS; k++) {
-            large->hist[f][k].n -= small->hist[f][k].n;
-            large->hist[f][k].sum -= small->hist[f][k].sum;
-        }
     t->n_nodes += 2;
+    count(b, l);
+    count(b, added);
     find_split(b, l);
     find_split(b, added);
 }
@@ -202,13 +219,13 @@ static void boost(booster *b, rapp_trees *t, leaf *leaves, const double *x) {
     for (int i = 0; i < b->options->trees; i++) grow(b, t, leaves);
 }
 
-int rapp_trees_train(rapp_trees *out, const double *x, const double *y, size_t rows, int features,
-                     const rapp_trees_options *options) {
+int rapp_trees_train(rapp_trees *out, const double *x, const double *y, const uint32_t *group, size_t rows,
+                     int features, const rapp_trees_options *options) {
     size_t leaves = (size_t)options->leaves, per_leaf = (size_t)features * BINS;
     booster *b = calloc(1, sizeof *b);
     *out = (rapp_trees){.n_features = features};
     if (!b) return -1;
-    b->options = options, b->n_rows = rows, b->n_features = features;
+    b->options = options, b->group = group, b->n_rows = rows, b->n_features = features;
     b->bins = malloc(rows * (size_t)features + 1);
     b->left = malloc((rows + 1) * sizeof *b->left);
     b->room = malloc((rows + 1) * sizeof *b->room);

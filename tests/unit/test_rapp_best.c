@@ -52,7 +52,7 @@ static void fills_lines(void **state) {
 
 /* ---- trees ---- */
 
-static const rapp_trees_options few = {60, 8, 5, 0.2, 1};
+static const rapp_trees_options few = {60, 8, 5, 0, 0.2, 1};
 
 /* Steps that cross: one feature decides, the other says in which sense; a third is noise. */
 static void trees_learn_steps(void **state) {
@@ -65,8 +65,8 @@ static void trees_learn_steps(void **state) {
         y[i] = (x[3 * i] > 0.3 ? 0.4 : -0.2) * (x[3 * i + 1] > -0.1 ? 1 : -1);
     }
     rapp_trees t, again;
-    assert_int_equal(rapp_trees_train(&t, x, y, ROWS, 3, &few), 0);
-    assert_int_equal(rapp_trees_train(&again, x, y, ROWS, 3, &few), 0);
+    assert_int_equal(rapp_trees_train(&t, x, y, NULL, ROWS, 3, &few), 0);
+    assert_int_equal(rapp_trees_train(&again, x, y, NULL, ROWS, 3, &few), 0);
     double error = 0;
     for (size_t i = 0; i < ROWS; i++) {
         error += fabs(rapp_trees_value(&t, &x[3 * i]) - y[i]) / ROWS;
@@ -84,9 +84,38 @@ static void trees_minimise_relative_error(void **state) {
     double x[ROWS] = {0}, y[ROWS];
     for (size_t i = 0; i < ROWS; i++) y[i] = i % 2 ? log(2) : 0;
     rapp_trees t;
-    assert_int_equal(rapp_trees_train(&t, x, y, ROWS, 1, &few), 0);
+    assert_int_equal(rapp_trees_train(&t, x, y, NULL, ROWS, 1, &few), 0);
     assert_true(fabs(rapp_trees_value(&t, x)) < 1e-6);
     rapp_trees_free(&t);
+}
+
+/* Of eight groups one is special. A feature that tells it apart is of use only where a leaf may have a single group. */
+static void leaves_are_of_several_groups(void **state) {
+    (void)state;
+    enum { ROWS = 800, GROUPS = 8 };
+    double x[2 * ROWS], y[ROWS];
+    uint32_t group[ROWS];
+    uint64_t seed = 11;
+    for (size_t i = 0; i < ROWS; i++) {
+        group[i] = (uint32_t)(i % GROUPS);
+        x[2 * i] = group[i], x[2 * i + 1] = draw(&seed);
+        y[i] = (group[i] == GROUPS - 1 ? 0.5 : 0) + (x[2 * i + 1] > 0.1 ? 0.2 : 0);
+    }
+    for (int least = 1; least <= 2; least++) {
+        rapp_trees_options options = few;
+        rapp_trees t;
+        options.groups_per_leaf = least;
+        assert_int_equal(rapp_trees_train(&t, x, y, group, ROWS, 2, &options), 0);
+        double special = rapp_trees_value(&t, (double[]){GROUPS - 1, 0.5});
+        double usual = rapp_trees_value(&t, (double[]){0, 0.5}), low = rapp_trees_value(&t, (double[]){0, 0});
+        if (least == 1)
+            assert_true(special > 0.5);
+        else
+            assert_true(special <
+                        0.5); /* what it shares with its neighbour: relative errors lean to the less */
+        assert_true(fabs(usual - 0.2) < 0.02 && fabs(low) < 0.02);
+        rapp_trees_free(&t);
+    }
 }
 
 /* Half of one forest and twice another, in either order of asking. */
@@ -100,8 +129,8 @@ static void forests_are_added(void **state) {
         y[i] = x[i] > 0.2, z[i] = x[i] > -0.4 ? 0.3 : 0;
     }
     rapp_trees a, b, sum = {0};
-    assert_int_equal(rapp_trees_train(&a, x, y, ROWS, 1, &few), 0);
-    assert_int_equal(rapp_trees_train(&b, x, z, ROWS, 1, &few), 0);
+    assert_int_equal(rapp_trees_train(&a, x, y, NULL, ROWS, 1, &few), 0);
+    assert_int_equal(rapp_trees_train(&b, x, z, NULL, ROWS, 1, &few), 0);
     assert_int_equal(rapp_trees_add(&sum, &a, 0.5), 0);
     assert_int_equal(rapp_trees_add(&sum, &b, 2), 0);
     assert_int_equal(sum.n_trees, a.n_trees + b.n_trees);
@@ -562,6 +591,7 @@ int main(void) {
         cmocka_unit_test(fills_lines),
         cmocka_unit_test(trees_learn_steps),
         cmocka_unit_test(trees_minimise_relative_error),
+        cmocka_unit_test(leaves_are_of_several_groups),
         cmocka_unit_test(forests_are_added),
         cmocka_unit_test(hostile_trees_are_refused),
         cmocka_unit_test(separates_and_smooths),
