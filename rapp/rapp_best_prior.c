@@ -9,7 +9,7 @@ enum {
     D = BEST_DESCRIPTORS,
     FEATURES = 23 + D,
     INNER = 10,       /* parts in which DNNs are left out to make the physics that trees see */
-    FORESTS = 3,      /* of trees; what they say is averaged */
+    FORESTS = 8,      /* of trees; what they say is averaged */
     PARTS = 3,        /* in which DNNs are left out to learn the error */
     EXAMPLES_MIN = 6, /* fewer DNNs teach nothing */
     EXAMPLES_MAX = 4096
@@ -425,11 +425,11 @@ static int add_rows(table *t, const best_prior *p, const ground *g, const exampl
     return 0;
 }
 
-/* Few trees, and leaves that a fifth of the DNNs share: else they learn the training's DNNs by heart. Rows see other
+/* Few trees, and leaves that a quarter of the DNNs share: else they learn the training's DNNs by heart. Rows see other
  * sessions in each forest. */
 static int learn_forest(best_prior *p, const ground parts[INNER], const example *e, size_t n, table *t,
                         uint32_t forest) {
-    const int groups = (int)(n < RAPP_TREES_GROUPS ? n : RAPP_TREES_GROUPS) / 5;
+    const int groups = (int)(n < RAPP_TREES_GROUPS ? n : RAPP_TREES_GROUPS) / 4;
     const rapp_trees_options options = {25, 32, 100, groups, 0.06, 1};
     rapp_trees trees = {0};
     int rc = 0;
