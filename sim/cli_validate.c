@@ -225,6 +225,7 @@ static int make_folder(const char *dir, char err[VALIDATE_ERR_LEN]) {
 
 static void print_line(void *arg, const char *line) {
     fprintf((FILE *)arg, "%s\n", line);
+    fflush(arg); /* it may be long until the next */
 }
 
 static int report(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) {
