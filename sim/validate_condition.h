@@ -1,6 +1,7 @@
 /* validate_condition.h - latencies by what the load and the allocation were when a request started.
  *
- * A condition is the stage's rate, the pods, and their SM and quota. Over a whole run, waiting at one rate can stand in
+ * A condition is the stage's rate, the pods, and their SM and quota. (Where requests were lost, at which stage is not
+ * known: they are taken as spread evenly.) Over a whole run, waiting at one rate can stand in
  * for noise at another; by condition it cannot. What a queue has left from before is not in it: where requests wait
  * for those of an earlier stage, equal conditions can have unequal latencies.
  */

@@ -54,6 +54,7 @@ static void add_spread(cJSON *object, const validate_row *row) {
 static void add_condition_spread(cJSON *object, const validate_row *row) {
     add_number(object, "condition_spread_p50_pct", row->condition_spread_pct);
     cJSON_AddNumberToObject(object, "runs_alike", (double)row->n_alike);
+    cJSON_AddNumberToObject(object, "requests_alike", (double)row->n_alike_requests);
 }
 
 static void add_verdicts(cJSON *object, const validate_row *row) {

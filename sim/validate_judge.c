@@ -127,7 +127,8 @@ int validate_int_condition_spread(validate_row *row, const validate_data *d) {
         row->n_alike += all.requests > before;
     }
     validate_conditions_close(&own);
-    row->condition_spread_pct = all.requests > 0 ? 100 * all.sum / all.requests : NAN;
+    row->n_alike_requests = (size_t)all.requests;
+    row->condition_spread_pct = all.requests > 0 ? 100 * expm1(all.sum / all.requests) : NAN;
     return rc;
 }
 

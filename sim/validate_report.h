@@ -76,10 +76,12 @@ typedef struct {
     size_t n_replicates; /* beside this run */
     double spread[VALIDATE_METRICS];
     /* By how much medians differ from those of other runs of its system and served model under the same conditions
-     * (validate_condition.h), both runs recorded and neither overloaded: mean of |ln|, by its requests, in %. NaN: no
-     * such runs. It judges nothing: it says how far the testbed is from itself. */
+     * (validate_condition.h), both runs recorded and neither overloaded: e to the mean of |ln|, by its requests, less 1,
+     * in %. NaN: no such runs. It judges nothing: it says how far the testbed is from itself, with what queues have left
+     * over and the chance of few requests in it. */
     double condition_spread_pct;
-    size_t n_alike;                                 /* such runs */
+    size_t n_alike,
+        n_alike_requests; /* such runs; the run's requests of those conditions, for each run anew */
     double share_agreement_pct, pods_agreement_pct; /* ticks; policy mode, allocation recorded; else NaN */
     validate_verdict verdict[VALIDATE_METRICS], trajectory;
     validate_trace *traces; /* [n_seeds], with what was measured of each */

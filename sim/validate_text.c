@@ -189,10 +189,10 @@ static void print_condition_spread(const validate_report *r, FILE *out) {
         const validate_row *row = &r->rows[i];
         if (!row->n_alike) continue;
         if (!n++)
-            fprintf(out,
-                    "\nMedians of runs at the same rate and allocation differ by, %% (mean over requests)\n");
-        fprintf(out, "  %-*s %.1f (%zu other runs)\n", NAME_WIDTH, row->run->name, row->condition_spread_pct,
-                row->n_alike);
+            fprintf(out, "\nMedians at the same rate and allocation differ from other runs' by, %% (mean "
+                         "over requests)\n");
+        fprintf(out, "  %-*s %.1f (%zu requests, against %zu run%s)\n", NAME_WIDTH, row->run->name,
+                row->condition_spread_pct, row->n_alike_requests, row->n_alike, row->n_alike == 1 ? "" : "s");
     }
 }
 

@@ -58,6 +58,37 @@ static void rate_and_allocation_make_a_condition(void **state) {
     validate_conditions_close(&c);
 }
 
+/* Twenty of a kind are enough, nineteen are not: the quota changes after 19, 20 requests of 0.1 s. */
+static void twenty_are_enough(void **state) {
+    (void)state;
+    for (int n = 19; n <= 20; n++) {
+        recording r;
+        record(&r, 0.1 * n - 0.05);
+        validate_conditions c = open_conditions(&r);
+        validate_shared_condition at = {.n_a = 0};
+        assert_true(validate_next_shared(&at, &c, &c));
+        assert_int_equal(at.n_a, n == 20 ? 20 : SLOW - 19);
+        validate_conditions_close(&c);
+    }
+}
+
+/* Another number of pods, or another width, is another condition. */
+static void pods_and_width_count(void **state) {
+    (void)state;
+    for (int which = 0; which < 3; which++) {
+        recording a, b;
+        record(&a, 100);
+        record(&b, 100);
+        b.shares[0].pods += which == 1;
+        b.shares[0].sm_pct += which == 2;
+        validate_conditions of_a = open_conditions(&a), of_b = open_conditions(&b);
+        validate_shared_condition at = {.n_a = 0};
+        assert_int_equal(validate_next_shared(&at, &of_a, &of_b), which == 0);
+        validate_conditions_close(&of_a);
+        validate_conditions_close(&of_b);
+    }
+}
+
 /* The other's quota changes at 1 s (10 + 40 + 100): of the first condition it has too few. And at 6 s: 50 at 10/30,
  * then 20 at 20/30, which the first has not, and 80 at 20/60. */
 static void only_what_both_have_often_is_shared(void **state) {
@@ -114,6 +145,8 @@ static void gaps_are_between_quantiles_and_finite(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rate_and_allocation_make_a_condition),
+        cmocka_unit_test(twenty_are_enough),
+        cmocka_unit_test(pods_and_width_count),
         cmocka_unit_test(only_what_both_have_often_is_shared),
         cmocka_unit_test(gaps_are_between_quantiles_and_finite),
         cmocka_unit_test(lost_and_failed_requests_are_no_answers),

@@ -235,6 +235,25 @@ static void hear(void *arg, const char *line) {
     snprintf(l->lines[l->n++], sizeof *l->lines, "%s", line);
 }
 
+/* The way to the pod and back is in each latency. In the first stage nothing else is otherwise for it. */
+static void travel_is_in_every_latency(void **state) {
+    (void)state;
+    enum { FIRST_STAGE = 25 };
+    trial t;
+    open_trial(&t);
+    validate_trace near = simulate(&t, 0, t.truth);
+    validate_params_find(t.truth, "has", "resnet50")->v[VALIDATE_TRAVEL_MS] += 10;
+    validate_trace far = simulate(&t, 0, t.truth);
+    for (size_t i = 0; i < FIRST_STAGE; i++) {
+        assert_true(near.requests[i].status == 200 && far.requests[i].status == 200);
+        double more = far.requests[i].latency_ms - near.requests[i].latency_ms;
+        if (fabs(more - 10) > 1e-3) fail_msg("request %zu: %.6f ms more, expected 10", i, more);
+    }
+    validate_trace_free(&near);
+    validate_trace_free(&far);
+    close_trial(&t);
+}
+
 static void the_better_half_goes_on(void **state) {
     (void)state;
     static const char *const said[] = {"generation 2 of 11, searches: 5,", "generation 5 of 11, searches: 3,",
@@ -279,6 +298,7 @@ int main(void) {
         cmocka_unit_test(what_is_known_is_found_again),
         cmocka_unit_test(what_is_known_stays_and_others_do_too),
         cmocka_unit_test(what_is_left_out_is_not_read),
+        cmocka_unit_test(travel_is_in_every_latency),
         cmocka_unit_test(the_better_half_goes_on),
         cmocka_unit_test(of_several_searches_a_better_one_is_kept),
     };

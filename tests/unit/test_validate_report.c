@@ -366,11 +366,11 @@ static void replicates_spread(void **state) {
     validate_report_free(report);
 }
 
-/* The upper median of requests first, first + 1, ... of a run */
-static double median_from(int first, double factor) {
+/* The upper median of requests first .. end - 1 of a run */
+static double median_of(int first, int end, double factor, double trend) {
     double ms[N];
     int n = 0;
-    for (int i = first; i < N; i++) ms[n++] = factor * (100 + i * 37 % 100);
+    for (int i = first; i < end; i++) ms[n++] = factor * (100 + i * 37 % 100) + trend * i;
     qsort(ms, (size_t)n, sizeof *ms, validate_int_by_value);
     return ms[n / 2];
 }
@@ -381,16 +381,42 @@ static void equal_conditions_spread(void **state) {
     const validate_data *d = data_of(state);
     rules r = {.factor = 1.0};
     validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
-    double own = median_from(100, 1), b = log(median_from(120, 1.02) / own),
-           wrong = log(median_from(150, 1) / own);
+    double own = median_of(100, N, 1, 0), b = log(median_of(120, N, 1.02, 0) / own),
+           wrong = log(median_of(150, N, 1, 0) / own);
     assert_int_equal(report->rows[2].n_alike, 3);
-    near(report->rows[2].condition_spread_pct, 100 * (0 + fabs(b) + fabs(wrong)) / 3);
+    near(report->rows[2].condition_spread_pct, 100 * expm1((0 + fabs(b) + fabs(wrong)) / 3));
     for (size_t i = 0; i < N_RUNS; i++) {
         const validate_row *row = &report->rows[i];
         int is_like_some = i < 3 || strcmp(row->run->name, "wrong") == 0;
         assert_int_equal(row->n_alike, is_like_some ? 3 : 0);
         assert_true(is_like_some ? row->condition_spread_pct > 0 : isnan(row->condition_spread_pct));
     }
+    validate_report_free(report);
+}
+
+/* Each differs from a in one thing: b in its latencies alone, c in its system, wrong in its model, over and away in their
+ * tags. Of a and b 150 requests share one condition, 50 the other. */
+static void only_the_like_are_compared(void **state) {
+    recorded *x = *state;
+    char err[VALIDATE_ERR_LEN] = "";
+    rules r = {.factor = 1.0};
+    validate_sample_write(&x->sample, "runs.csv",
+                          VALIDATE_SAMPLE_RUNS "a,has,m,m,W,200,0,20,yes,clean\n"
+                                               "b,has,m,m,W,200,0,20,yes,clean\n"
+                                               "c,fast-gshare,m,m,W,200,0,20,yes,clean\n"
+                                               "wrong,has,m,n,W,200,0,20,yes,clean\n"
+                                               "over,has,m,m,W,200,0,20,yes,overload\n"
+                                               "away,has,m,m,W,200,0,20,yes,clean;runaway\n");
+    for (size_t i = 0; i < 6; i++) write_run(&x->sample, names[i], 1, i == 1 ? 0.5 : 0, CHANGE_AT("15"));
+    validate_close(x->data);
+    assert_int_equal(validate_open(&x->data, x->sample.dir, err), 0);
+    validate_report *report = report_on(x->data, &r, VALIDATE_REPLAY, 1);
+    double early = log(median_of(0, 150, 1, 0.5) / median_of(0, 150, 1, 0)),
+           late = log(median_of(150, N, 1, 0.5) / median_of(150, N, 1, 0));
+    for (size_t i = 0; i < 6; i++) assert_int_equal(report->rows[i].n_alike, i < 2);
+    assert_int_equal(report->rows[0].n_alike_requests, N);
+    assert_true(late > 1.5 * early);
+    near(report->rows[0].condition_spread_pct, 100 * expm1((150 * early + 50 * late) / 200));
     validate_report_free(report);
 }
 
@@ -529,6 +555,7 @@ static void json_has_the_keys(void **state) {
     assert_true(cJSON_IsFalse(cJSON_GetObjectItem(stale, "simulated")));
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(stale, "replicate_spread_pct")));
     near(number_at(a, "runs_alike"), 3);
+    near(number_at(a, "requests_alike"), (double)report->rows[0].n_alike_requests);
     near(number_at(a, "condition_spread_p50_pct"), report->rows[0].condition_spread_pct);
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(stale, "condition_spread_p50_pct")));
     assert_non_null(strstr(cJSON_GetStringValue(cJSON_GetObjectItem(stale, "reason")), "stale"));
@@ -634,6 +661,7 @@ int main(void) {
         WITH_RUNS(only_what_is_asked_for),
         WITH_RUNS(replicates_spread),
         WITH_RUNS(equal_conditions_spread),
+        WITH_RUNS(only_the_like_are_compared),
         WITH_RUNS(targets_of_replay),
         WITH_RUNS(within_the_spread_is_met),
         WITH_RUNS(one_run_far_off_is_missed),
