@@ -70,8 +70,16 @@ static int is_of_use(const group *g, const validate_run *r) {
     return e && same_group(e, &g->given->entries[g->members[0]]) && !validate_has_tag(r, "runaway");
 }
 
+static void tell_unused(const validate_fit_options *o, const validate_run *r) {
+    char line[256];
+    if (!o->progress) return;
+    snprintf(line, sizeof line, "%.200s: not used, it cannot be simulated", r->name);
+    o->progress(o->progress_arg, line);
+}
+
 /* Those of its runs that can be simulated */
-static int open_recordings(group *g, const validate_data *data, const unsigned char *use) {
+static int open_recordings(group *g, const validate_data *data, const unsigned char *use,
+                           const validate_fit_options *options) {
     size_t n = validate_n_runs(data);
     g->recordings = malloc((n + 1) * sizeof *g->recordings);
     if (!g->recordings) return -1;
@@ -80,23 +88,25 @@ static int open_recordings(group *g, const validate_data *data, const unsigned c
         const validate_run *r = validate_run_at(data, i);
         if (!use[i] || !is_of_use(g, r)) continue;
         if (validate_recording_open(recording, r)) return -1;
-        if (validate_distance(recording, g->device, g->given, 1) >= 0)
+        if (validate_distance(recording, g->device, g->given, 1) >= 0) {
             g->n_recordings++;
-        else
-            validate_recording_close(recording);
+            continue;
+        }
+        validate_recording_close(recording);
+        tell_unused(options, r);
     }
     return 0;
 }
 
 /* The group of entry `first` */
 static int open_group(group *g, const validate_params *p, size_t first, const validate_data *data,
-                      const unsigned char *use, const calib *device) {
+                      const unsigned char *use, const calib *device, const validate_fit_options *options) {
     *g = (group){.given = p, .device = device, .key = draw_mix(first + 1)};
     g->members = malloc(p->n_entries * sizeof *g->members);
     if (!g->members) return -1;
     for (size_t e = first; e < p->n_entries; e++)
         if (same_group(&p->entries[e], &p->entries[first])) g->members[g->n_members++] = e;
-    return open_recordings(g, data, use) || open_dimensions(g);
+    return open_recordings(g, data, use, options) || open_dimensions(g);
 }
 
 static void close_group(group *g) {
@@ -222,7 +232,7 @@ static int open_groups(race *r, const validate_params *p, const validate_data *d
     for (size_t e = 0; e < p->n_entries; e++) {
         if (!is_first_of_group(p, e)) continue;
         group *g = &r->groups[r->n_groups];
-        int rc = open_group(g, p, e, data, use, device);
+        int rc = open_group(g, p, e, data, use, device, r->options);
         if (rc || !g->n_recordings)
             close_group(g);
         else
