@@ -46,8 +46,8 @@ static void fill_rates(trace_picture *p, const uint64_t *counts) {
     p->n_bins = (p->n_minutes + p->bin_minutes - 1) / p->bin_minutes;
     for (size_t i = 0; i < p->n_minutes; i++) p->rate_rps[i / p->bin_minutes] += (double)counts[i];
     for (size_t b = 0; b < p->n_bins; b++) {
-        size_t left = p->n_minutes - b * p->bin_minutes;
-        p->rate_rps[b] /= 60.0 * (double)(left < p->bin_minutes ? left : p->bin_minutes);
+        double bin_s = 60.0 * (double)p->bin_minutes, left_s = p->span_s - bin_s * (double)b;
+        p->rate_rps[b] /= left_s > 0 && left_s < bin_s ? left_s : bin_s;
     }
 }
 
@@ -60,7 +60,7 @@ static int fill_top(trace_picture *p, const trace_file *file, uint64_t *counts, 
         memset(counts, 0, p->n_minutes * sizeof *counts);
         trace_add_minutes(file, top->row, counts, p->n_minutes);
         top->function = trace_function_at(file, top->row);
-        top->minutes = trace_stats_of(counts, p->n_minutes);
+        top->minutes = trace_stats_of(counts, p->n_minutes, p->span_s);
         top->gaps = trace_gaps_of(file, top->row);
     }
     return 0;
@@ -94,7 +94,7 @@ static int fill_picture(trace_picture *p, const trace_file *file, char *err) {
         return -1;
     }
     for (size_t i = 0; i < p->n_functions; i++) trace_add_minutes(file, i, counts, p->n_minutes);
-    p->minutes = trace_stats_of(counts, p->n_minutes);
+    p->minutes = trace_stats_of(counts, p->n_minutes, p->span_s);
     fill_rates(p, counts);
     int rc = fill_top(p, file, counts, err) || trace_gaps_of_all(file, &p->gaps, err) ? -1 : 0;
     free(counts);
@@ -129,11 +129,11 @@ static void print_totals(const trace_picture *p) {
     printf("span          %.6g s (%zu min)\n", p->span_s, p->n_minutes);
     printf("mean rate     %.6g/s\n", m->mean / 60);
     printf("per minute    mean %.6g, peak %llu, peak/mean ", m->mean, (unsigned long long)m->peak);
-    print_value("%.3g", m->peak_to_mean, "n/a (0 arrivals)");
+    print_value("%.3g", m->peak_to_mean, "n/a");
     fputs(", CV ", stdout);
-    print_value("%.3g", m->cv, "n/a (0 arrivals)");
+    print_value("%.3g", m->cv, "n/a");
     fputs(", var/mean ", stdout);
-    print_value("%.4g", m->dispersion, "n/a (0 arrivals)");
+    print_value("%.4g", m->dispersion, "n/a (no arrivals in whole minutes)");
     printf("\ngaps          mean ");
     print_value("%.4g s", p->gaps.mean_s, "n/a (fewer than 2 arrivals)");
     fputs(", CV ", stdout);

@@ -5,21 +5,32 @@
 #include <math.h>
 #include <stdlib.h>
 
-trace_minute_stats trace_stats_of(const uint64_t *counts, size_t n_minutes) {
+static const double MINUTE_S = 60;
+
+/* CV and dispersion, of whole minutes */
+static void add_spread(trace_minute_stats *stats, const uint64_t *counts, size_t n_minutes) {
+    double sum = 0, squares = 0, n = (double)n_minutes;
+    for (size_t i = 0; i < n_minutes; i++) sum += (double)counts[i];
+    double mean = n_minutes ? sum / n : 0;
+    for (size_t i = 0; i < n_minutes; i++) {
+        double d = (double)counts[i] - mean;
+        squares += d * d;
+    }
+    stats->cv = mean > 0 ? sqrt(squares / n) / mean : NAN;
+    stats->dispersion = mean > 0 ? squares / n / mean : NAN;
+}
+
+trace_minute_stats trace_stats_of(const uint64_t *counts, size_t n_minutes, double span_s) {
     trace_minute_stats stats = {0};
-    double squares = 0, n = (double)n_minutes;
+    size_t whole = n_minutes - (span_s < MINUTE_S * (double)n_minutes ? 1 : 0);
     for (size_t i = 0; i < n_minutes; i++) {
         stats.sum += counts[i];
         if (counts[i] > stats.peak) stats.peak = counts[i];
     }
-    stats.mean = (double)stats.sum / n;
-    for (size_t i = 0; i < n_minutes; i++) {
-        double d = (double)counts[i] - stats.mean;
-        squares += d * d;
-    }
-    stats.cv = stats.sum ? sqrt(squares / n) / stats.mean : NAN;
-    stats.dispersion = stats.sum ? squares / n / stats.mean : NAN;
-    stats.peak_to_mean = stats.sum ? (double)stats.peak / stats.mean : NAN;
+    /* all at the very beginning span nothing: they are taken for a minute's */
+    stats.mean = (double)stats.sum * MINUTE_S / (span_s > 0 ? span_s : MINUTE_S);
+    stats.peak_to_mean = stats.sum && whole ? (double)stats.peak / stats.mean : NAN;
+    add_spread(&stats, counts, whole);
     return stats;
 }
 

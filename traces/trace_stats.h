@@ -1,7 +1,9 @@
 /* trace_stats.h - what a trace tells about its load: counts per minute, and gaps between arrivals.
  *
- * Undefined values (nothing arrived) are NaN. CV = standard deviation / mean, dispersion = variance / mean (1
- * for Poisson), with n as divisor.
+ * The mean per minute is over the span, to the nanosecond. A last minute that is cut short is none: CV (standard
+ * deviation / mean) and dispersion (variance / mean; 1 for Poisson), with n as divisor, are of the whole minutes alone;
+ * without one, peak / mean is none either.
+ * Undefined values (nothing arrived in them) are NaN.
  *
  * Gaps of recorded arrivals are what they are. Counts do not say where in their minute (or second) the arrivals lay:
  * their gaps' first two moments are the expected ones of arrivals that are uniform within (TRACE_UNIFORM), in
@@ -23,7 +25,8 @@ typedef struct {
     double mean_s, cv;
 } trace_gap_stats;
 
-trace_minute_stats trace_stats_of(const uint64_t *counts, size_t n_minutes);
+/* counts: of each minute of the span; the last may be cut. */
+trace_minute_stats trace_stats_of(const uint64_t *counts, size_t n_minutes, double span_s);
 /* Minutes that the file spans, at least 1; the last may be cut. */
 size_t trace_stats_minutes(const trace_file *file);
 

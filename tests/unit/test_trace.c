@@ -482,11 +482,18 @@ static void shared_samples_are_read(void **state) {
 static void statistics_by_hand(void **state) {
     (void)state;
     const uint64_t counts[] = {2, 4, 4, 6};
-    trace_minute_stats s = trace_stats_of(counts, 4);
+    trace_minute_stats s = trace_stats_of(counts, 4, 240);
     assert_true(s.sum == 16 && s.peak == 6 && s.mean == 4 && s.dispersion == 0.5 && s.peak_to_mean == 1.5);
     const uint64_t none[] = {0, 0};
-    s = trace_stats_of(none, 2);
+    s = trace_stats_of(none, 2, 120);
     assert_true(s.mean == 0 && s.cv != s.cv && s.dispersion != s.dispersion);
+    const uint64_t cut[] = {2, 4, 4, 6, 1}; /* the last minute lasts 15 s */
+    s = trace_stats_of(cut, 5, 255);
+    assert_true(s.sum == 17 && s.peak == 6 && s.mean == 4 && s.dispersion == 0.5 && s.peak_to_mean == 1.5);
+    s = trace_stats_of(cut, 1, 30); /* no whole minute */
+    assert_true(s.sum == 2 && s.mean == 4 && s.cv != s.cv && s.peak_to_mean != s.peak_to_mean);
+    s = trace_stats_of(cut, 1, 0);
+    assert_true(s.mean == 2);
 }
 
 static char *read_whole(const char *path, size_t *n) {
