@@ -7,6 +7,8 @@
 
 #include "calib_json.h"
 
+static const char BYTE_ORDER_MARK[] = "\xef\xbb\xbf";
+
 int calib_rows_fail(const calib_rows *r, const char *what, const char *found, const char *expected) {
     char shown[41];
     snprintf(shown, sizeof shown, "%.40s", found);
@@ -17,6 +19,7 @@ int calib_rows_fail(const calib_rows *r, const char *what, const char *found, co
     return -1;
 }
 
+/* How many cells the line has */
 static int split(calib_rows *r) {
     int n = 0;
     r->text[strcspn(r->text, "\r\n")] = '\0';
@@ -24,6 +27,7 @@ static int split(calib_rows *r) {
         r->cells[n] = c;
         c = strchr(c, ',');
         if (c) *c++ = '\0';
+        if (c && n + 1 == CALIB_ROWS_CELLS_MAX) return CALIB_ROWS_CELLS_MAX + 1;
     }
     return n;
 }
@@ -35,6 +39,8 @@ static int read_line(calib_rows *r) {
     r->line++;
     if (!strchr(r->text, '\n') && !feof(r->in))
         return calib_rows_fail(r, "line", r->text, "at most 1022 bytes, none of them NUL");
+    if (r->line == 1 && strncmp(r->text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+        memmove(r->text, r->text + strlen(BYTE_ORDER_MARK), strlen(r->text + strlen(BYTE_ORDER_MARK)) + 1);
     return 1;
 }
 
@@ -62,10 +68,9 @@ static int read_note(calib_rows *r) {
 static int find_columns(calib_rows *r, int n, int n_required) {
     for (int k = 0; k < r->n_columns; k++) {
         r->at[k] = -1;
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n && i < CALIB_ROWS_CELLS_MAX; i++)
             if (strcmp(r->cells[i], r->columns[k]) == 0) r->at[k] = i;
         if (r->at[k] < 0 && k < n_required) return calib_rows_fail(r, "header", r->cells[0], r->columns[k]);
-        if (r->at[k] >= r->n_needed) r->n_needed = r->at[k] + 1;
     }
     return 0;
 }
@@ -76,7 +81,8 @@ static int read_header(calib_rows *r, int n_required) {
         if (read_note(r)) return -1;
     if (rc < 0) return -1;
     if (rc == 0) return calib_rows_fail(r, "file", "no rows", "a header, then measurements");
-    return find_columns(r, split(r), n_required);
+    r->n_cells = split(r);
+    return find_columns(r, r->n_cells, n_required);
 }
 
 int calib_rows_open_some(calib_rows *r, const char *file, const char *const columns[], int n_columns,
@@ -98,7 +104,7 @@ int calib_rows_has(const calib_rows *r, int column) {
 int calib_rows_next(calib_rows *r) {
     int rc = read_line(r);
     if (rc != 1) return rc ? -1 : 1;
-    return split(r) < r->n_needed ? calib_rows_fail(r, "row", r->cells[0], "as many cells as the header") : 0;
+    return split(r) != r->n_cells ? calib_rows_fail(r, "row", r->cells[0], "as many cells as the header") : 0;
 }
 
 void calib_rows_close(calib_rows *r) {

@@ -1,5 +1,6 @@
 /* calib_rows.h - the CSV files of measurements, row by row: a header that names the columns (in any order, further
- * ones ignored), then one record per line, cells separated by commas, no quotes.
+ * ones ignored), then one record per line, of as many cells as the header, separated by commas, no quotes. A byte order
+ * mark before the header is none of it.
  *
  *     calib_rows r;
  *     rc = calib_rows_open(&r, file, columns, n_columns, err);
@@ -30,7 +31,7 @@ typedef struct {
     FILE *in;
     char *err;
     const char *const *columns;
-    int n_columns, n_needed;
+    int n_columns, n_cells;       /* n_cells: of the header; CALIB_ROWS_CELLS_MAX + 1: more than are read */
     int at[CALIB_ROWS_CELLS_MAX]; /* where each column stands; -1: nowhere */
     calib_series series;          /* from the notes */
     char *cells[CALIB_ROWS_CELLS_MAX];

@@ -38,8 +38,8 @@ typedef struct {
     const char **only; /* room for every argument */
     size_t n_only;
     validate_mode mode;
-    unsigned seeds, threads, formats, searches, steps;
-    int json, cv, help, progress; /* progress: of --cv, on stderr */
+    unsigned seeds, threads, formats, searches, steps; /* searches, steps: 0 until the end: not given */
+    int json, cv, help, progress;                      /* progress: of --cv, on stderr */
 } validate_args;
 
 typedef struct {
@@ -121,6 +121,9 @@ static error_t parse_argument(struct argp_state *state, const char *text, valida
 static error_t parse_end(struct argp_state *state, const validate_args *a) {
     if (a->help) cli_help(state);
     if (a->fit && a->cv) return cli_refuse(state, "found --fit and --cv, expected one of them");
+    if ((a->searches || a->steps) && !a->fit && !a->cv)
+        return cli_refuse(state, "found %s without --fit or --cv, expected one of them",
+                          a->steps ? "--steps" : "--searches");
     if (a->help || a->dir) return 0;
     return cli_refuse(state,
                       "found no folder, expected one with runs.csv, workloads.csv and RUN/requests.csv");
@@ -238,8 +241,8 @@ static int report(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) 
                                 .simulate = simulate,
                                 .why = why,
                                 .arg = s};
-    const validate_fit_options fit = {.searches = a->searches,
-                                      .steps = a->steps,
+    const validate_fit_options fit = {.searches = a->searches ? a->searches : SEARCHES_DEFAULT,
+                                      .steps = a->steps ? a->steps : STEPS_DEFAULT,
                                       .threads = a->threads,
                                       .progress = a->progress ? print_line : NULL,
                                       .progress_arg = stderr};
@@ -255,8 +258,8 @@ static int report(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) 
 }
 
 static int fit(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) {
-    const validate_fit_options how = {.searches = a->searches,
-                                      .steps = a->steps,
+    const validate_fit_options how = {.searches = a->searches ? a->searches : SEARCHES_DEFAULT,
+                                      .steps = a->steps ? a->steps : STEPS_DEFAULT,
                                       .threads = a->threads,
                                       .progress = print_line,
                                       .progress_arg = stdout};
@@ -307,9 +310,10 @@ static int validate(const validate_args *a) {
     char err[VALIDATE_ERR_LEN];
     scene s = {.cv = NULL};
     int code = CLI_USAGE;
-    if (!validate_open(&s.data, a->dir, err) && !spare_inputs(a, s.data, err) &&
-        !validate_params_open(&s.params, a->params, err) && !open_start(a, &s.start, err) &&
-        !open_device(&s.device, err) && !make_folder(a->figures, err) &&
+    /* --cv fits to runs that are not asked for */
+    if (!validate_open_some(&s.data, a->dir, a->only, a->cv ? 0 : a->n_only, err) &&
+        !spare_inputs(a, s.data, err) && !validate_params_open(&s.params, a->params, err) &&
+        !open_start(a, &s.start, err) && !open_device(&s.device, err) && !make_folder(a->figures, err) &&
         !(a->fit && (cli_make_folder_of(a->fit, err, sizeof err) || validate_params_save_check(a->fit, err))))
         code = a->fit ? fit(a, &s, err) : report(a, &s, err);
     if (code != CLI_OK && *err) cli_complain("hassim validate", "%s", err);
@@ -333,13 +337,17 @@ int cli_validate(int argc, char **argv) {
         "RUNS_DIR",
         "Simulate recorded runs of a real testbed, and report how far off the simulation is."
         "\vRUNS_DIR holds runs.csv, workloads.csv, RUN/requests.csv and RUN/usage.csv "
-        "(sim/validate.h). Errors are of the mean over the seeds, against the recording.",
+        "(sim/validate.h). Errors are of the mean over the seeds, against the recording. With --run, a "
+        "run that is not named may lack its folder; what compares runs is then without it.\n\n"
+        "A step of a fit simulates all of its runs with one set of numbers. Its lines tell the best "
+        "distance so far: deviations of latencies, violation rates and spans, weighted and added up, "
+        "0 where there is none (sim/validate_distance.h). --fit writes numbers and prints no validation: "
+        "validate with --params FILE then. --cv fits to all other runs of the same system and kind of "
+        "input, also where --run names one.",
         NULL,
         NULL,
         NULL};
     validate_args args = {.seeds = 10,
-                          .searches = SEARCHES_DEFAULT,
-                          .steps = STEPS_DEFAULT,
                           .threads = default_threads(),
                           .formats = FIGURES_SVG | FIGURES_PNG,
                           .progress = isatty(STDERR_FILENO)};

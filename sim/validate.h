@@ -61,7 +61,12 @@ typedef struct {
 
 typedef struct validate_data validate_data;
 
+/* Every run of runs.csv; one whose files are missing or faulty is an error. */
 int validate_open(validate_data **out, const char *dir, char err[VALIDATE_ERR_LEN]);
+/* For work on these names alone (of none, on every run): a run that is not among them and has no folder is left out. One that
+ * has a folder is read, since spreads are over runs of the same kind, asked for or not. */
+int validate_open_some(validate_data **out, const char *dir, const char *const *only, size_t n_only,
+                       char err[VALIDATE_ERR_LEN]);
 void validate_close(validate_data *d);
 size_t validate_n_runs(const validate_data *d);
 const validate_run *validate_run_at(const validate_data *d, size_t i);

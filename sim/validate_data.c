@@ -1,5 +1,6 @@
 /* validate_data.c - reads a folder of recorded runs. */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,11 @@ typedef struct {
     workload *items;
     size_t n, capacity;
 } workload_list;
+
+typedef struct { /* the runs asked for; none: all */
+    const char *const *items;
+    size_t n;
+} names;
 
 /* Room for one more of `size` bytes; NULL: too many, or no memory. Capacities double. */
 static void *grow(void *items, size_t n, size_t *capacity, size_t size, size_t most) {
@@ -256,12 +262,12 @@ static int keep_changes(usage_list *list, validate_trace *t) {
     return 0;
 }
 
-/* Absent, empty or without rows: the allocation was not recorded. */
+/* Absent, or without rows: the allocation was not recorded. An empty file was cut off: not even its header is there. */
 static int read_usage(validate_trace *t, const char *path, char *err) {
     struct stat st;
     calib_rows r;
     usage_list list = {0};
-    if (stat(path, &st) || (S_ISREG(st.st_mode) && st.st_size == 0)) return 0;
+    if (stat(path, &st)) return 0;
     int rc = calib_rows_open(&r, path, usage_columns, N_U, err);
     while (!rc && (rc = calib_rows_next(&r)) == 0) rc = read_usage_row(&r, &list);
     if (rc > 0 && keep_changes(&list, t)) rc = calib_rows_fail(&r, "file", "many rows", "more memory");
@@ -363,7 +369,16 @@ static int find_run(const validate_data *d, const char *name) {
     return 0;
 }
 
-static int read_run(const calib_rows *r, validate_data *d, const char *dir, const workload_list *workloads) {
+/* Neither asked for nor there */
+static int is_left_out(const names *only, const char *dir, const validate_run *run) {
+    char path[PATH_LEN], err[VALIDATE_ERR_LEN];
+    struct stat st;
+    return !validate_is_among(run, only->items, only->n) && join(path, dir, run->name, "", err) == 0 &&
+           stat(path, &st) != 0 && errno == ENOENT;
+}
+
+static int read_run(const calib_rows *r, validate_data *d, const char *dir, const workload_list *workloads,
+                    const names *only) {
     recorded **grown = grow(d->runs, d->n, &d->capacity, sizeof *grown, RUNS_MAX);
     if (grown) d->runs = grown;
     recorded *x = grown ? calloc(1, sizeof *x) : NULL;
@@ -377,33 +392,41 @@ static int read_run(const calib_rows *r, validate_data *d, const char *dir, cons
     x->run.workload = x->workload;
     if (!rc) rc = split_tags(r, x);
     if (!rc) rc = copy_rates(r, x, workloads);
-    if (!rc) rc = read_files(r, x, dir);
-    if (rc)
+    int left_out = !rc && is_left_out(only, dir, &x->run);
+    if (!rc && !left_out) rc = read_files(r, x, dir);
+    if (rc || left_out)
         free_recorded(x);
     else
         d->runs[d->n++] = x;
     return rc;
 }
 
-static int read_runs(validate_data *d, const char *dir, const workload_list *workloads, char *err) {
+static int read_runs(validate_data *d, const char *dir, const workload_list *workloads, const names *only,
+                     char *err) {
     char path[PATH_LEN];
     calib_rows r;
     if (join(path, dir, "", "runs.csv", err)) return -1;
     int rc = calib_rows_open(&r, path, run_columns, N_R, err);
-    while (!rc && (rc = calib_rows_next(&r)) == 0) rc = read_run(&r, d, dir, workloads);
-    if (rc > 0 && !d->n) rc = calib_rows_fail(&r, "file", "no rows", "runs");
+    while (!rc && (rc = calib_rows_next(&r)) == 0) rc = read_run(&r, d, dir, workloads, only);
+    if (rc > 0 && !d->n) rc = calib_rows_fail(&r, "file", "no rows", "runs that have a folder");
     calib_rows_close(&r);
     return rc < 0 ? -1 : 0;
 }
 
 int validate_open(validate_data **out, const char *dir, char err[VALIDATE_ERR_LEN]) {
+    return validate_open_some(out, dir, NULL, 0, err);
+}
+
+int validate_open_some(validate_data **out, const char *dir, const char *const *only, size_t n_only,
+                       char err[VALIDATE_ERR_LEN]) {
+    const names asked = {only, n_only};
     workload_list workloads = {0};
     validate_data *d = calloc(1, sizeof *d);
     int rc = -1;
     if (!d)
         snprintf(err, VALIDATE_ERR_LEN, "out of memory");
     else if (!read_workloads(&workloads, dir, err))
-        rc = read_runs(d, dir, &workloads, err);
+        rc = read_runs(d, dir, &workloads, &asked, err);
     free_workloads(&workloads);
     if (rc) {
         validate_close(d);

@@ -163,6 +163,18 @@ static void work_is_1_without_sizes(void **state) {
     sample_close(&dir);
 }
 
+static void a_byte_order_mark_is_no_name(void **state) {
+    (void)state;
+    sample_dir dir;
+    sample_open(&dir);
+    trace_file *file =
+        sample_trace(NULL, sample_write(&dir, "trace.csv", "\xef\xbb\xbftime_s,function\n1,a\n"));
+    assert_int_equal(trace_n_functions(file), 1);
+    assert_string_equal(trace_format_of(file), "csv");
+    trace_close(file);
+    sample_close(&dir);
+}
+
 static void seconds_are_kept_second_by_second(void **state) {
     (void)state;
     static const trace_within all[] = {TRACE_UNIFORM, TRACE_EVEN, TRACE_BURSTY};
@@ -594,6 +606,7 @@ int main(void) {
         cmocka_unit_test(tokens_become_sizes_and_work),
         cmocka_unit_test(no_work_is_0),
         cmocka_unit_test(work_is_1_without_sizes),
+        cmocka_unit_test(a_byte_order_mark_is_no_name),
         cmocka_unit_test(seconds_are_kept_second_by_second),
         cmocka_unit_test(invitro_is_a_folder_of_three),
         cmocka_unit_test(bad_rows_are_refused_with_their_place),

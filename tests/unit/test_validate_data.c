@@ -87,10 +87,10 @@ static void leaves_stale_usage_alone(void **state) {
     validate_sample_close(&s);
 }
 
-static void takes_absent_and_empty_usage(void **state) {
+static void takes_usage_without_rows(void **state) {
     (void)state;
-    static const char *const texts[] = {"", VALIDATE_SAMPLE_USAGE, NULL};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const texts[] = {VALIDATE_SAMPLE_USAGE, NULL};
+    for (size_t i = 0; i < 2; i++) {
         validate_sample s;
         validate_data *d;
         char err[VALIDATE_ERR_LEN] = "", path[96];
@@ -171,6 +171,10 @@ static void refuses_faults(void **state) {
         {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1,200\n-1,1,200\n", ":3: start_s: found \"-1\""},
         {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1,ok\n", ":2: status: found \"ok\""},
         {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1\n", ":2: row: found \"0\""},
+        {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1,200,7\n",
+         ":2: row: found \"0\", expected as many"},
+        {"one/usage.csv", "", "usage.csv:0: file: found \"no rows\""},
+        {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,30,20,1,1\n", ":2: row: found \"0\", expected as many"},
         {"one/usage.csv", "t,gpu\n", "usage.csv:1: header: found \"t\", expected t_s"},
         {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,201,20,2\n",
          ":2: sm_pct: found \"201\", expected at most 100 for each pod"},
@@ -191,6 +195,44 @@ static void refuses_faults(void **state) {
         assert_null(strchr(err, '\n'));
         validate_sample_close(&s);
     }
+}
+
+static void takes_a_byte_order_mark(void **state) {
+    (void)state;
+    validate_sample s;
+    validate_data *d;
+    char err[VALIDATE_ERR_LEN] = "";
+    validate_sample_open(&s);
+    validate_sample_write(&s, "one/requests.csv",
+                          "\xef\xbb\xbf" VALIDATE_SAMPLE_REQUESTS "0,1,200\n1,1,200\n2,1,200\n3,1,200\n");
+    if (validate_open(&d, s.dir, err)) fail_msg("%s", err);
+    assert_int_equal(validate_run_at(d, 0)->real.n_requests, 4);
+    validate_close(d);
+    validate_sample_close(&s);
+}
+
+/* What is asked for must be there; of the rest, what is there is read */
+static void leaves_out_what_is_neither_asked_for_nor_there(void **state) {
+    (void)state;
+    static const char *const two[] = {"two"}, *const one[] = {"one"};
+    validate_sample s;
+    validate_data *d;
+    char err[VALIDATE_ERR_LEN] = "", path[96];
+    validate_sample_open(&s);
+    snprintf(path, sizeof path, "%s/one/requests.csv", s.dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(validate_open_some(&d, s.dir, two, 1, err), -1); /* a folder that lacks a file */
+    snprintf(path, sizeof path, "%s/one/usage.csv", s.dir);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/one", s.dir);
+    assert_int_equal(rmdir(path), 0);
+    if (validate_open_some(&d, s.dir, two, 1, err)) fail_msg("%s", err);
+    assert_int_equal(validate_n_runs(d), 2);
+    assert_string_equal(validate_run_at(d, 0)->name, "two");
+    validate_close(d);
+    assert_int_equal(validate_open_some(&d, s.dir, one, 1, err), -1);
+    assert_int_equal(validate_open(&d, s.dir, err), -1);
+    validate_sample_close(&s);
 }
 
 static void refuses_missing_folder(void **state) {
@@ -232,9 +274,11 @@ int main(void) {
         cmocka_unit_test(reads_runs),
         cmocka_unit_test(adds_up_gpus_and_keeps_changes),
         cmocka_unit_test(leaves_stale_usage_alone),
-        cmocka_unit_test(takes_absent_and_empty_usage),
+        cmocka_unit_test(takes_usage_without_rows),
         cmocka_unit_test(more_rows_than_the_workload_lose_none),
         cmocka_unit_test(refuses_faults),
+        cmocka_unit_test(takes_a_byte_order_mark),
+        cmocka_unit_test(leaves_out_what_is_neither_asked_for_nor_there),
         cmocka_unit_test(refuses_missing_folder),
         cmocka_unit_test(reads_the_testbed),
     };
