@@ -258,7 +258,8 @@ static int finish(const run_args *a, const sweep_report *r, const char *db) {
         return 128 + r->interrupted;
     }
     if (r->failed > 0)
-        cli_complain("hassim run", "%zu of %zu runs failed; the others are in %s", r->failed, r->planned, db);
+        cli_complain("hassim run", "%zu of %zu runs failed%s%s", r->failed, r->planned,
+                     r->failed < r->planned ? "; the others are in " : "", r->failed < r->planned ? db : "");
     int rc = r->finished + r->skipped > 0 ? print_summary(a, db) : CLI_OK;
     fprintf(stderr, "results: %s\n", db);
     return r->failed > 0 ? CLI_FAILED : rc;

@@ -270,6 +270,8 @@ enum { PLACE = 200 };
 static int wrong(const checker *k, const char *place, const cJSON *item, const config_key *key) {
     char found[CONFIG_FOUND_LEN], expected[320];
     config_key_expected(key, expected, sizeof expected);
+    if (key->type == CONFIG_STRING && cJSON_IsString(item) && *item->valuestring)
+        snprintf(expected, sizeof expected, "a string without control characters");
     return config_fail(k->err, k->file, place, config_describe(found, item), expected);
 }
 

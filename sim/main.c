@@ -1,4 +1,5 @@
 /* main.c - hassim's commands, one row each. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,8 +63,10 @@ static int run_command(int argc, char **argv) {
     return fail_unknown(argv[1]);
 }
 
-/* What a command has printed must have arrived, or it has failed */
+/* What a command has printed must have arrived, or it has failed. A file that grows beyond the limit (ulimit -f) is a
+ * write that fails, like a full disk, and no end of the program that leaves parts of files behind. */
 int main(int argc, char **argv) {
+    signal(SIGXFSZ, SIG_IGN);
     int rc = run_command(argc, argv);
     if (rc != CLI_OK || (fflush(stdout) == 0 && !ferror(stdout))) return rc;
     cli_complain("hassim", "standard output: cannot be written");

@@ -218,15 +218,15 @@ refuse 'found no trace file' trace info
 refuse '"azure2020" is unknown, expected one of: azure2019' trace info --format azure2020 good.csv
 refuse 'found no directory' trace generate
 refuse "--minutes: found '-1'" trace generate -o made --minutes -1
-refuse 'minutes is 0, expected' trace generate -o made --minutes 0
-refuse 'minutes is 4294967295' trace generate -o made --minutes 4294967295
-refuse 'functions is 4000000000' trace generate -o made --functions 4000000000
-refuse 'mean_rps is nan' trace generate -o made --mean-rps nan
-refuse 'mean_rps is 1e+300' trace generate -o made --mean-rps 1e300
-refuse 'mean_rps is -1' trace generate -o made --mean-rps=-1
+refuse '--minutes: found 0, expected' trace generate -o made --minutes 0
+refuse '--minutes: found 4294967295' trace generate -o made --minutes 4294967295
+refuse '--functions: found 4000000000' trace generate -o made --functions 4000000000
+refuse '--mean-rps: found nan' trace generate -o made --mean-rps nan
+refuse '--mean-rps: found 1e+300' trace generate -o made --mean-rps 1e300
+refuse '--mean-rps: found -1' trace generate -o made --mean-rps=-1
 refuse "--mix: found '1,2,3'" trace generate -o made --mix 1,2,3
-refuse 'mix: all kinds are 0' trace generate -o made --mix 0,0,0,0
-refuse 'mix: steady is inf' trace generate -o made --mix inf,1,1,1
+refuse '--mix: found 0 for all kinds' trace generate -o made --mix 0,0,0,0
+refuse '--mix: found steady inf' trace generate -o made --mix inf,1,1,1
 refuse "--seed: found '18446744073709551616'" trace generate -o made --seed 18446744073709551616
 refuse 'good.csv: found Not a directory' trace generate -o good.csv
 refuse 'found no command' calib
@@ -578,6 +578,10 @@ runs 'requests.csv:2: latency_ms: found "-1"' one/requests.csv 'start_s,latency_
 runs 'runs.csv:2: requests: found "1", expected 2' one/requests.csv 'start_s,latency_ms,status\n0,1,200\n0,1,200\n'
 runs 'usage.csv:2: sm_pct: found "99999999999"' one/usage.csv 't_s,gpu,sm_pct,quota_pct,pods\n0,g,99999999999,1,1\n'
 runs 'found no run "two", expected one of runs.csv, such as "one"' '' '' '--run two'
+runs 'requests.csv:2: row: found "0", expected as many cells' one/requests.csv 'start_s,latency_ms,status\n0,80,200,9\n'
+runs 'usage.csv:0: file: found "no rows"' one/usage.csv ''
+runs 'found --steps without --fit or --cv' '' '' '--steps 30'
+runs 'found --searches without --fit or --cv' '' '' '--searches 3'
 runs 'good.json: found Not a directory, expected' '' '' '--figures good.json'
 runs 'missing.json: found No such file' '' '' '--params missing.json'
 
@@ -586,6 +590,7 @@ runs 'missing.json: found No such file' '' '' '--params missing.json'
 byte='\033[2J\233\377\302\2332K\001'
 json '' "{\"$byte\": 1}"
 json '' "$byte"
+config 'functions[0].name: found the string "?[31mred", expected a string without control characters' 'functions.f.name="\u001b[31mred"'
 json ': found the unknown key "?[2J' '{"\\u001b[2J\\u009b2K": 1}'
 prices '' "{\"prices\": [{\"provider\": \"$byte\"}]}"
 prices '' '{"prices": [{"provider": "\\u001b[2J\\u009b2K"}]}'

@@ -101,6 +101,16 @@ found=$?
 [ $found -eq 143 ] || complain "found exit code $found, expected 143"
 [ -z "$(ls -A v/w)" ] || complain "found $(ls -A v/w) left behind"
 
+# no room for all of it: a line that says so, and no part of a file
+for command in "trace generate --functions 2000 --minutes 2000 -o full" "run config.json -o full.db"; do
+    words="$command, with room for 10 kB"
+    (ulimit -f 20 && "$hassim" $command) >log 2>&1
+    found=$?
+    [ $found -eq 1 ] || [ $found -eq 2 ] || complain "found exit code $found, expected 1 or 2"
+    [ "$(grep -c '^hassim' log)" -eq 1 ] || complain "expected one line of hassim"
+    find . -name '*.part' -o -name '*.tmp' -o -name '*-journal' | grep . >log && complain "found a part left behind"
+done
+
 # results and policies are somebody's work
 "$hassim" run config.json -o m/n/r.db >log 2>&1 || { words=run; complain 'does not run'; }
 keeps 2 m/n/r.db run config.json -o m/n/r.db

@@ -42,20 +42,20 @@ const char *trace_kind_name(trace_kind kind) {
 
 static int check_spec(const trace_generate_spec *spec, double *mix_sum, char *err) {
     if (spec->functions < 1 || spec->functions > 1000000)
-        return trace_fail(err, "functions is %u, expected 1 to 1000000", spec->functions);
+        return trace_fail(err, "--functions: found %u, expected 1 to 1000000", spec->functions);
     if (spec->minutes < 1 || spec->minutes > TRACE_MINUTES_MAX)
-        return trace_fail(err, "minutes is %u, expected 1 to %d", spec->minutes, TRACE_MINUTES_MAX);
+        return trace_fail(err, "--minutes: found %u, expected 1 to %d", spec->minutes, TRACE_MINUTES_MAX);
     if (!(spec->mean_rps > 0 && spec->mean_rps <= 1e6))
-        return trace_fail(err, "mean_rps is %g, expected above 0 to 1e6", spec->mean_rps);
+        return trace_fail(err, "--mean-rps: found %g, expected above 0 to 1e6", spec->mean_rps);
     *mix_sum = 0;
     if (spec->like == TRACE_LIKE_AZURE2019) return 0;
     for (int k = 0; k < TRACE_N_KINDS; k++) {
         if (!(spec->mix[k] >= 0 && spec->mix[k] <= 1e9))
-            return trace_fail(err, "mix: %s is %g, expected 0 to 1e9", trace_kind_name((trace_kind)k),
+            return trace_fail(err, "--mix: found %s %g, expected 0 to 1e9", trace_kind_name((trace_kind)k),
                               spec->mix[k]);
         *mix_sum += spec->mix[k];
     }
-    return *mix_sum > 0 ? 0 : trace_fail(err, "mix: all kinds are 0, expected at least one above");
+    return *mix_sum > 0 ? 0 : trace_fail(err, "--mix: found 0 for all kinds, expected at least one above");
 }
 
 /* Whole functions per kind: largest remainders. */
