@@ -16,7 +16,8 @@ enum { KEY_JSON = 0x100, KEY_SEED, KEY_BY, KEY_DEVICE };
 static const struct argp_option train_options[] = {
     {"data", 'd', "DIR", 0, "a folder with latency.csv, graphs.csv and operators.csv (needed)", 0},
     {"kind", 'k', "KIND", 0, "the kind of predictor (default: the first that `hassim rapp --help` lists)", 0},
-    {"output", 'o', "MODEL", 0, "the file to write (needed), in place of an old one when all is written", 0},
+    {"output", 'o', "MODEL", 0,
+     "the file to write (needed), in place of an old one when all is written; missing folders are made", 0},
     {"device", KEY_DEVICE, "GPU", 0,
      "the GPU that was measured, as configs name it (v100-16gb): on another one a run then refuses the "
      "predictor",
@@ -48,7 +49,8 @@ static const struct argp_option cv_options[] = {
 
 static const struct argp_option predict_options[] = {
     {"model", 'm', "NAME", 0, "the DNN (needed)", 0},
-    {"data", 'd', "DIR", 0, "where the prior of a DNN stands that was not in the training", 0},
+    {"data", 'd', "DIR", 0,
+     "where the prior of a DNN stands that was not in the training, and where it was measured", 0},
     {"batch", 'b', "N", 0, "1 to 32 (default 1)", 0},
     {"sm", 's', "PCT", 0, "SM share in percent (default 100)", 0},
     {"quota", 'q', "PCT", 0, "time quota in percent (default 100)", 0},
@@ -213,16 +215,26 @@ static const rapp_prior *find_prior(const rapp_data *data, const char *dnn) {
     return NULL;
 }
 
-static void print_estimate(const rapp_args *args, const char *kind, rapp_estimate e) {
-    if (args->json)
-        printf("{\"model\": \"%s\", \"kind\": \"%s\", \"batch\": %lu, \"sm_pct\": %lu, \"quota_pct\": %lu, "
-               "\"latency_ms\": %.9g, \"cv\": %.4g, \"throughput_rps\": %.9g}\n",
-               args->dnn, kind, args->batch, args->sm_pct, args->quota_pct, e.ms, e.cv,
-               1000.0 * (double)args->batch / e.ms);
-    else
-        printf("%s, batch %lu, SM %lu %%, quota %lu %%: %.4g ms +- %.2g %%, %.4g requests/s (%s)\n",
-               args->dnn, args->batch, args->sm_pct, args->quota_pct, e.ms, 100 * e.cv,
-               1000.0 * (double)args->batch / e.ms, kind);
+static void print_json(const rapp_args *args, const char *kind, rapp_estimate e, const rapp_range *r) {
+    int outside = cli_rapp_is_extrapolated(r, args->batch, args->sm_pct, args->quota_pct);
+    printf("{\"model\": \"%s\", \"kind\": \"%s\", \"batch\": %lu, \"sm_pct\": %lu, \"quota_pct\": %lu, "
+           "\"latency_ms\": %.9g, \"cv\": %.4g, \"throughput_rps\": %.9g, \"extrapolated\": %s}\n",
+           args->dnn, kind, args->batch, args->sm_pct, args->quota_pct, e.ms, e.cv,
+           1000.0 * (double)args->batch / e.ms,
+           !r->is_known ? "null"
+           : outside    ? "true"
+                        : "false");
+}
+
+static void print_text(const rapp_args *args, const char *kind, rapp_estimate e, const rapp_range *r) {
+    printf("%s, batch %lu, SM %lu %%, quota %lu %%: %.4g ms +- %.2g %%, %.4g requests/s (%s)\n", args->dnn,
+           args->batch, args->sm_pct, args->quota_pct, e.ms, 100 * e.cv, 1000.0 * (double)args->batch / e.ms,
+           kind);
+    if (!cli_rapp_is_extrapolated(r, args->batch, args->sm_pct, args->quota_pct)) return;
+    printf("extrapolated: %s was measured at batch %u to %u, SM %u to %u %%, quota %u to %u %%; beyond, the "
+           "error "
+           "may be far greater than that\n",
+           args->dnn, r->batch[0], r->batch[1], r->sm_pct[0], r->sm_pct[1], r->quota_pct[0], r->quota_pct[1]);
 }
 
 /* One answer, or one line in err */
@@ -233,8 +245,9 @@ static int predict(const rapp_args *args, const rapp_model *m, const rapp_data *
     rapp_estimate e =
         rapp_estimate_of(b, (uint32_t)args->batch, (uint32_t)args->sm_pct, (uint32_t)args->quota_pct);
     rapp_unbind(b);
+    rapp_range range = cli_rapp_range(data, rapp_origin_of(m).device, args->dnn);
     if (e.ms >= 0)
-        print_estimate(args, rapp_kind_of(m), e);
+        (args->json ? print_json : print_text)(args, rapp_kind_of(m), e, &range);
     else
         snprintf(err, RAPP_ERR_LEN, "found a share that %s cannot tell, expected one nearer to its training",
                  rapp_kind_of(m));
@@ -276,7 +289,12 @@ static const rapp_command commands[] = {
      "left "
      "out, all that have a complete prior. Says also to what the measurements repeat.",
      cv_options, cli_rapp_cv},
-    {"predict", "MODEL", "Ask a trained predictor. The mean latency of one batch, and its uncertainty.",
+    {"predict", "MODEL",
+     "Ask a trained predictor. The mean latency of one batch, its uncertainty, and whether it lies outside "
+     "what was "
+     "measured for the DNN: by the points of --data, or else by the shipped calibration of the GPU that "
+     "training "
+     "named; where neither tells, JSON says null.",
      predict_options, run_predict},
 };
 

@@ -40,7 +40,7 @@ typedef struct {
 } run_args;
 
 static const struct argp_option options[] = {
-    {"output", 'o', "DB", 0, "results database (default: results/NAME.db)", 0},
+    {"output", 'o', "DB", 0, "results database (default: results/NAME.db); missing folders are made", 0},
     {"jobs", 'j', "N", 0, "runs at a time (default: cores / threads per run)", 0},
     {"resume", KEY_RESUME, NULL, 0, "make only the runs that the database lacks", 0},
     {"force", KEY_FORCE, NULL, 0, "begin anew; an existing one is kept as DB~, DB~2, ...", 0},

@@ -69,7 +69,9 @@ static const struct argp_option options[] = {
      "input, from those of --params on, which must not have been fitted to it",
      0},
     {"fit", KEY_FIT, "FILE", 0,
-     "fit the numbers to all runs given, from those of --params on, and write them to FILE", 0},
+     "fit the numbers to all runs given, from those of --params on, and write them to FILE; missing folders "
+     "are made",
+     0},
     {"searches", KEY_SEARCHES, "N", 0,
      "begun for each fit of --cv or --fit; on the way the better half goes on, until one is left (default: "
      "8)",

@@ -85,6 +85,17 @@ writes g/h/m.csv calib import --format plain latency.csv -o g/h/m.csv
 writes i/j/d.json calib fit latency.csv -o i/j/d.json
 writes k/l/m.json rapp train --data data --kind table -o k/l/m.json
 
+# what lies outside of the measured is called so: by the data's points (batch 1 to 4), by a GPU's calibration, or not at all
+words='rapp predict'
+"$hassim" rapp predict k/l/m.json --data data --model resnet50 --batch 4 --sm 50 --quota 50 >log 2>&1 || complain 'fails'
+grep -q extrapolated log && complain 'calls what was measured extrapolated'
+"$hassim" rapp predict k/l/m.json --data data --model resnet50 --batch 8 >log 2>&1 || complain 'fails'
+grep -q '^extrapolated: resnet50 was measured at batch 1 to 4, SM 50 to 100 %, quota 50 to 100 %' log || complain 'does not say extrapolated'
+"$hassim" rapp predict k/l/m.json --model resnet50 --json >log 2>&1 && grep -q '"extrapolated": null' log || complain 'knows what nobody told'
+"$hassim" rapp train --data data --kind table -o named.json --device v100-16gb >log 2>&1 || complain 'is not trained'
+"$hassim" rapp predict named.json --model resnet50 --sm 1 --json >log 2>&1 && grep -q '"extrapolated": true' log || complain 'does not say extrapolated'
+"$hassim" rapp predict named.json --model resnet50 --sm 50 --json >log 2>&1 && grep -q '"extrapolated": false' log || complain 'says extrapolated'
+
 # stopped in the midst of it: nothing but the folder (a shell's background job ignores SIGINT, but not SIGTERM)
 words='trace generate, stopped'
 "$hassim" trace generate --functions 20000 --minutes 2880 -o v/w >log 2>&1 &
