@@ -62,8 +62,8 @@ typedef struct {
     int64_t scrape_ns;                        /* -1: none yet, all counters 0 */
     uint64_t arrivals, completions, failures; /* failures: dropped or lost */
     uint64_t concurrency_ns;                  /* integral of the requests in the system */
-    uint64_t queued;                          /* requests that wait outside every pod */
-    uint32_t pods_ready, pods_starting;       /* now; pods that drain are neither */
+    uint64_t queued; /* requests that wait outside every pod; those in pods' queues are not */
+    uint32_t pods_ready, pods_starting; /* now; pods that drain are neither */
     /* Changes when latency_ns and throughput_rps begin to answer otherwise about this function, because the predictor
      * has learnt from its batches (config "online"); else always 0. A counter as the others: as of scrape_ns. */
     uint32_t learned;
@@ -128,7 +128,7 @@ typedef enum {
     POL_KILL,   /* frees its place at once; the work that it holds is lost (the artifact's deletion) */
     POL_RESIZE, /* quota, and SM width where the device can: reserved at once, effective from the next 40-ms
                    scheduler window */
-    POL_ROUTE,  /* how the function's requests reach its pods, from now on */
+    POL_ROUTE, /* how the function's requests reach its pods, from now on; until the first: POL_PULL, no limits */
 } pol_verb;
 
 typedef enum {                  /* which ready pod gets a request; ties go to the lowest id */
