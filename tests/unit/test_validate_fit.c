@@ -17,7 +17,7 @@
 #include "validate_sample.h"
 #include "validate_sim.h"
 
-enum { REQUESTS_MAX = 2000, SEED = 77, SEARCHES = 2, STEPS = 2500 };
+enum { REQUESTS_MAX = 2000, SEED = 77, SEARCHES = 4, STEPS = 4000 };
 
 static const char *const names[] = {"one", "two", "three"};
 static const char runs[] = VALIDATE_SAMPLE_RUNS "one,has,resnet,resnet50,A,%zu,0,9,yes,clean\n"
@@ -136,6 +136,12 @@ static double number(const validate_params *p, int i) {
     return validate_params_find(p, "has", "resnet50")->v[i];
 }
 
+/* What a request needs that meets no other. Which part is work, and which a wait, two runs do not tell. */
+static double alone(const validate_params *p) {
+    return number(p, VALIDATE_TRAVEL_MS) + number(p, VALIDATE_ACCEPT_MS) + number(p, VALIDATE_WAIT_MS) +
+           number(p, VALIDATE_PREPARE_MS) + number(p, VALIDATE_LAUNCH_MS) + number(p, VALIDATE_RESPOND_MS);
+}
+
 static double measured(const trial *t, const validate_params *p, validate_metric m) {
     validate_values v;
     validate_trace trace = simulate(t, 2, p);
@@ -169,8 +175,7 @@ static void what_is_known_is_found_again(void **state) {
                           number(t.truth, i));
     assert_true(best < 0.15 && before > 1 && after < before / 5);
     assert_true(fabs(measured(&t, t.fitted, VALIDATE_P50) / measured(&t, t.truth, VALIDATE_P50) - 1) < 0.05);
-    assert_true(fabs(number(t.fitted, VALIDATE_LAUNCH_MS) / number(t.truth, VALIDATE_LAUNCH_MS) - 1) < 0.3);
-    assert_true(fabs(number(t.fitted, VALIDATE_WAIT_MS) / number(t.truth, VALIDATE_WAIT_MS) - 1) < 0.2);
+    assert_true(fabs(alone(t.fitted) / alone(t.truth) - 1) < 0.05);
     close_trial(&t);
 }
 
