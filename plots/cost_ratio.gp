@@ -87,7 +87,7 @@ do for [p = 1:4] {
     if (words(known) == 0) { plot 1/0 } else {
         plot for [j = 1:words(known)] data index row(j)-1 \
             using (column(name)):(-row(j)):(clipped(low_of(name))):(high_of(name)) \
-            with xerrorbars linecolor rgb colour[cycle(row(j))] linewidth 1.8 pointtype shape[cycle(row(j))] pointsize 1
+            with xerrorbars linecolor rgb colour[cycle(row(j))] linewidth 1.8 pointtype mark(row(j)) pointsize 1
     }
     unset arrow 1
 }

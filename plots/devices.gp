@@ -64,11 +64,11 @@ do for [i = 1:n] {
         for [d = 1:devices] data index set_of(i, d, 0) using (column("outside") == 0 ? column("sm_pct") : NaN):"ms" \
             with lines linewidth 1.5 linecolor rgb colour[cycle(d)] notitle, \
         for [d = 1:devices] data index set_of(i, d, 1) using "sm_pct":"ms" \
-            with points pointtype shape[cycle(d)] pointsize 0.5 linecolor rgb colour[cycle(d)] notitle
+            with points pointtype mark(d) pointsize 0.5 linecolor rgb colour[cycle(d)] notitle
 }
 unset label 2
 eval legend(height - 0.42, height - 0.08)
-plot for [d = 1:devices] NaN with linespoints linewidth 1.5 pointtype (measured ? shape[cycle(d)] : 0) pointsize 0.6 \
+plot for [d = 1:devices] NaN with linespoints linewidth 1.5 pointtype (measured ? mark(d) : 0) pointsize 0.6 \
         linecolor rgb colour[cycle(d)] title device[2 * d], \
     NaN with lines dashtype 3 linecolor rgb grey title "not measured"
 unset multiplot

@@ -7,6 +7,8 @@ stats data using (percent(column("miss") + sqrt(column("miss_half2")))) name "mi
 stats data using (column("miss") - sqrt(column("miss_half2"))) name "miss_low" nooutput
 stats data using (column("runs")) name "runs" nooutput
 stats data using (column("model_error")) name "error" nooutput
+grid = ""
+stats data index 0 using (grid = stringcolumn("here_grid"), 0) nooutput
 systems = cost_blocks - 1 # the last block is the front
 
 key_rows = int((systems + 3) / 3)
@@ -25,7 +27,7 @@ at_least(value, floor) = value < floor ? floor : value
 x_low = "at_least(column('cost') - sqrt(column('cost_half2')), x_least)"
 y_low = "at_least(column('miss') - sqrt(column('miss_half2')), y_least)"
 
-set title heading("Settings of the policies", runs_min, runs_max, error_max) font ",11"
+set title heading("Settings of the policies", runs_min, runs_max, error_max) . grid_line(grid) noenhanced font ",11"
 set xlabel "cost, USD per 1,000 requests  (← cheaper)"
 set ylabel "SLO violations, % of requests  (← fewer)"
 set key at screen 0.5, screen 0.06 / height center bottom horizontal maxcols 3 Left reverse samplen 1.5 width 1
@@ -35,4 +37,4 @@ plot data index systems using "cost":"miss" with steps linecolor rgb 0xc8c8c8 li
     for [i = 1:systems] data index i-1 using "cost":"miss" with lines linecolor rgb colour[cycle(i)] linewidth 0.8 dashtype 3 notitle, \
     for [i = 1:systems] data index i-1 \
     using "cost":"miss":(@x_low):(column("cost") + sqrt(column("cost_half2"))):(@y_low):(percent(column("miss") + sqrt(column("miss_half2")))) \
-    with xyerrorbars linecolor rgb colour[cycle(i)] linewidth 1.3 pointtype shape[cycle(i)] pointsize 0.9 title columnheader(1)
+    with xyerrorbars linecolor rgb colour[cycle(i)] linewidth 1.3 pointtype mark(i) pointsize 0.9 title columnheader(1)

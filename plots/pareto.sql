@@ -16,6 +16,7 @@ WITH point AS (
     SELECT system, min(plan) OVER (PARTITION BY system) AS place, label, grid, cost_per_1k_usd AS cost,
            violation_pct AS miss, half2(cost_per_1k_usd_var, runs, model_error) AS cost_half2,
            half2(violation_pct_var, runs, model_error) AS miss_half2, runs, model_error,
+           (SELECT group_concat(key || ' ' || replace(value, '"', ''), ', ') FROM json_each(grid) WHERE key NOT LIKE 'policies.%') AS here_grid,
            NOT EXISTS (SELECT 1 FROM enough AS o
                        WHERE o.cost_per_1k_usd <= e.cost_per_1k_usd AND o.violation_pct <= e.violation_pct
                          AND (o.cost_per_1k_usd < e.cost_per_1k_usd OR o.violation_pct < e.violation_pct)) AS best
@@ -23,5 +24,5 @@ WITH point AS (
 )
 SELECT * FROM drawn
 UNION ALL
-SELECT 'not dominated', 1e9, label, grid, cost, miss, 0, 0, runs, model_error, best FROM drawn WHERE best
+SELECT 'not dominated', 1e9, label, grid, cost, miss, 0, 0, runs, model_error, here_grid, best FROM drawn WHERE best
 ORDER BY place, cost, miss

@@ -49,7 +49,7 @@ do for [p = 1:2] {
     plot for [k = 1:over_x] data index k-1 using (dodged(k)):(column(name)) \
             with lines linecolor rgb colour[cycle(nth[k])] linewidth 1.4, \
         for [k = 1:over_x] data index k-1 using (dodged(k)):(column(name)):(low(name)):(high(name)) \
-            with yerrorbars linecolor rgb colour[cycle(nth[k])] linewidth 1.2 pointtype shape[cycle(nth[k])] pointsize 0.8
+            with yerrorbars linecolor rgb colour[cycle(nth[k])] linewidth 1.2 pointtype mark(nth[k]) pointsize 0.8
     unset label 1
 }
 
@@ -67,5 +67,5 @@ plot for [k = over_x+1:blocks] data index k-1 using "x":"miss" \
     with steps linecolor rgb colour[cycle(nth[k])] linewidth 1.4
 eval legend(0.03, 0.28)
 plot for [k = 1:over_x] NaN with linespoints linecolor rgb colour[cycle(nth[k])] linewidth 1.4 \
-    pointtype shape[cycle(nth[k])] pointsize 0.8 title policy[k]
+    pointtype mark(nth[k]) pointsize 0.8 title policy[k]
 unset multiplot

@@ -10,6 +10,7 @@ set datafile missing "NaN"
 array colour[8] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0x000000, 0x999999]
 array shape[8] = [7, 5, 9, 13, 11, 15, 6, 4]
 cycle(i) = int(i - 1) % 8 + 1
+mark(i) = shape[cycle(i + int((i - 1) / 8))] # with its colour, it is another for each of 64
 grey = 0x666666
 
 terminal(w, h) = ARG3 eq "svg" ? \

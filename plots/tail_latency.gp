@@ -67,10 +67,10 @@ do for [p = 1:panels] {
     }
     plot for [k = first[p]:last[p]] data index k-1 using (dodged(k)):(column("ms") / per):(low(k)): \
         ((column("ms") + sqrt(column("half2"))) / per) \
-        with yerrorbars linecolor rgb colour[cycle(nth[k])] linewidth 1.4 pointtype shape[cycle(nth[k])] pointsize 0.8
+        with yerrorbars linecolor rgb colour[cycle(nth[k])] linewidth 1.4 pointtype mark(nth[k]) pointsize 0.8
 }
 unset arrow 1
 eval legend(0.05, bottom - 0.35)
 plot for [k = first[1]:last[1]] NaN with points linecolor rgb colour[cycle(nth[k])] \
-    linewidth 1.4 pointtype shape[cycle(nth[k])] pointsize 0.8 title policy[k]
+    linewidth 1.4 pointtype mark(nth[k]) pointsize 0.8 title policy[k]
 unset multiplot

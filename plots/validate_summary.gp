@@ -27,7 +27,7 @@ do for [k = 1:2] {
     eval ratio_axis('y', least, most, 100)
     plot [least:most] '+' using 1:($1 / 1.09):($1 * 1.09) with filledcurves linecolor rgb grey title (k == 1 ? "9 %" : ""), \
         x with lines linecolor rgb grey linewidth 0.8 notitle, \
-        for [i = 0 : n_blocks - 1] data index i using "real_" . name:"sim_" . name with points pointtype shape[cycle(i + 1)] \
+        for [i = 0 : n_blocks - 1] data index i using "real_" . name:"sim_" . name with points pointtype mark(i + 1) \
         pointsize 0.9 linecolor rgb colour[cycle(i + 1)] title (k == 1 ? columnheader(1) : "")
     unset key
 }

@@ -38,7 +38,7 @@ height = bottom + rows * panel_h + (rows - 1) * gap_y + top
 eval begin(width, height)
 set label 1 heading("SLO violations and the SLO multiplier", runs_min, runs_max, error_max) \
     at screen 0.5, screen 1 - 0.17 / height center font ",11"
-set label 2 "SLO violations, % of requests (square-root scale)" at screen 0.17 / width, \
+set label 2 "SLO violations, % of\nrequests (square-root)" at screen 0.17 / width, \
     screen (bottom + (height - bottom - top) / 2) / height center rotate by 90
 
 # A square-root axis shows nothing as nothing, and a tenth of a percent still beside fifty.
@@ -49,7 +49,15 @@ set ytics (0)
 do for [t in most > 20 ? "2 10 25 50 100" : most > 2 ? "0.2 1 5 10 20" : "0.01 0.1 0.5 1 2"] {
     if (t + 0 < 1.1 * most && sqrt(1.0 * t / most) > 0.13) { set ytics add (t t + 0) }
 }
-eval ratio_axis("x", multiplier_min / 1.1, multiplier_max * 1.1, 40)
+# The multipliers that were run, but where their numbers would touch.
+set logscale x
+set xrange [multiplier_min / 1.1 : multiplier_max * 1.1]
+set xtics ()
+shown = 0
+apart(x) = shown == 0 || log(x / shown) > (panels == 1 ? 0.08 : 0.16) * log(1.21 * multiplier_max / multiplier_min)
+multipliers = ""
+stats data index 0 using (multipliers = multipliers . sprintf(" %g", column("multiplier")), 0) nooutput
+do for [m in multipliers] { if (apart(m + 0.0)) { set xtics add (m m + 0.0); shown = m + 0.0 } }
 dodged(k) = column("multiplier") * (1 + 0.025 * (nth[k] - (series + 1) / 2.0))
 unset key
 set multiplot
@@ -72,9 +80,9 @@ do for [p = 1:panels] {
             (column("violation_pct") < sqrt(column("half2")) ? 0 : column("violation_pct") - sqrt(column("half2"))): \
             (column("violation_pct") + sqrt(column("half2")) > 100 ? 100 : column("violation_pct") + sqrt(column("half2"))) \
             with yerrorbars linecolor rgb colour[cycle(nth[k])] linewidth 1.2 \
-            pointtype shape[cycle(nth[k])] pointsize 0.8
+            pointtype mark(nth[k]) pointsize 0.8
 }
 eval legend(0.05, bottom - 0.5)
 plot for [k = first[1]:last[1]] NaN with linespoints linecolor rgb (nth[k] == 0 ? grey : colour[cycle(nth[k])]) \
-    linewidth 1.4 pointtype (nth[k] == 0 ? 12 : shape[cycle(nth[k])]) pointsize 0.8 title policy[k]
+    linewidth 1.4 pointtype (nth[k] == 0 ? 12 : mark(nth[k])) pointsize 0.8 title policy[k]
 unset multiplot
