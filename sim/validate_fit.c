@@ -279,7 +279,7 @@ static void tell(const race *r, size_t g) {
     const validate_entry *e = &best->of->given->entries[best->of->members[0]];
     if (!r->options->progress) return;
     snprintf(line, sizeof line,
-             "%s, %s: %zu runs, generation %u of %u, searches: %u, the best at distance %.4f", e->system,
+             "%s, %s, runs: %zu, generation %u of %u, searches: %u, the best at distance %.4f", e->system,
              e->input, best->of->n_recordings, cma_generation(best->at), generations(r, best->of), r->n_left,
              best->distance);
     r->options->progress(r->options->progress_arg, line);
@@ -304,7 +304,7 @@ static unsigned count_rounds(unsigned searches) {
 
 static void write_origin(validate_entry *e, const search *s, const validate_fit_options *o, int taught) {
     size_t n = (size_t)snprintf(
-        e->origin, sizeof e->origin, "hassim validate --fit, %u searches of %u steps, distance %.3f%s, on",
+        e->origin, sizeof e->origin, "hassim validate --fit --searches %u --steps %u, distance %.3f%s, on",
         o->searches, o->steps, s->distance,
         taught ? "" : ", launch_ms as the others differ from the start: no run of this model");
     for (size_t i = 0; i < s->of->n_recordings && n < sizeof e->origin; i++)

@@ -135,11 +135,11 @@ static void a_fit_is_written_and_reads_again(void **state) {
     snprintf(file, sizeof file, "%s/fitted.json", s.dir);
     const char *words[] = {s.dir, "--fit", file, "--run", "one", "--searches", "2", "--steps", "30"};
     assert_int_equal(call(&text, words, 9), CLI_OK);
-    assert_non_null(strstr(text, "has, image: 1 runs"));
+    assert_non_null(strstr(text, "has, image, runs: 1,"));
     validate_params *fitted = open_params(file),
                     *start = open_params(find_shipped(path, "experiments/testbed_start.json"));
     const validate_entry *e = validate_params_find(fitted, "has", "resnet50");
-    assert_non_null(strstr(e->origin, "--fit, 2 searches of 30 steps"));
+    assert_non_null(strstr(e->origin, "--fit --searches 2 --steps 30"));
     assert_true(strstr(e->origin, " one") && !strstr(e->origin, " two"));
     assert_true(e->v[VALIDATE_WAIT_MS] !=
                 validate_params_find(start, "has", "resnet50")->v[VALIDATE_WAIT_MS]);
