@@ -370,10 +370,13 @@ double calib_latency_ms(const calib_model *m, uint32_t batch, uint32_t sm_pct, u
     return gpu > launch ? gpu : launch;
 }
 
-int calib_is_extrapolated(const calib_model *m, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
-    const calib_facts *f = &m->facts;
+int calib_is_outside(const calib_facts *f, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
     return batch < f->batch_min || batch > f->batch_max || sm_pct < f->sm_min_pct || sm_pct > f->sm_max_pct ||
            quota_pct < f->quota_min_pct || quota_pct > f->quota_max_pct;
+}
+
+int calib_is_extrapolated(const calib_model *m, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct) {
+    return calib_is_outside(&m->facts, batch, sm_pct, quota_pct);
 }
 
 /* sd of x'c for coefficients c with covariance L L': the length of L'x */

@@ -84,7 +84,8 @@ double calib_gpu_work_ms(const calib_model *m, uint32_t batch, uint32_t sm_pct);
 double calib_launch_ms(const calib_model *m, uint32_t quota_pct);
 /* max(G, f): mean latency under the token runtime, alone on its row */
 double calib_latency_ms(const calib_model *m, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct);
-/* 1 if (batch, sm, quota) lies outside what was measured for the model */
+/* 1 if (batch, sm, quota) lies outside what was measured: of such facts; for the model */
+int calib_is_outside(const calib_facts *f, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct);
 int calib_is_extrapolated(const calib_model *m, uint32_t batch, uint32_t sm_pct, uint32_t quota_pct);
 
 /* How far G and f may be off, as a standard deviation in % of them: by chance (few or noisy measurements) and by form

@@ -216,7 +216,7 @@ static const rapp_prior *find_prior(const rapp_data *data, const char *dnn) {
 }
 
 static void print_json(const rapp_args *args, const char *kind, rapp_estimate e, const rapp_range *r) {
-    int outside = cli_rapp_is_extrapolated(r, args->batch, args->sm_pct, args->quota_pct);
+    int outside = cli_rapp_is_extrapolated(r, args);
     printf("{\"model\": \"%s\", \"kind\": \"%s\", \"batch\": %lu, \"sm_pct\": %lu, \"quota_pct\": %lu, "
            "\"latency_ms\": %.9g, \"cv\": %.4g, \"throughput_rps\": %.9g, \"extrapolated\": %s}\n",
            args->dnn, kind, args->batch, args->sm_pct, args->quota_pct, e.ms, e.cv,
@@ -230,11 +230,12 @@ static void print_text(const rapp_args *args, const char *kind, rapp_estimate e,
     printf("%s, batch %lu, SM %lu %%, quota %lu %%: %.4g ms +- %.2g %%, %.4g requests/s (%s)\n", args->dnn,
            args->batch, args->sm_pct, args->quota_pct, e.ms, 100 * e.cv, 1000.0 * (double)args->batch / e.ms,
            kind);
-    if (!cli_rapp_is_extrapolated(r, args->batch, args->sm_pct, args->quota_pct)) return;
+    if (!cli_rapp_is_extrapolated(r, args)) return;
+    const calib_facts *f = &r->measured;
     printf("extrapolated: %s was measured at batch %u to %u, SM %u to %u %%, quota %u to %u %%; beyond, the "
-           "error "
-           "may be far greater than that\n",
-           args->dnn, r->batch[0], r->batch[1], r->sm_pct[0], r->sm_pct[1], r->quota_pct[0], r->quota_pct[1]);
+           "error may be far greater than that\n",
+           args->dnn, f->batch_min, f->batch_max, f->sm_min_pct, f->sm_max_pct, f->quota_min_pct,
+           f->quota_max_pct);
 }
 
 /* One answer, or one line in err */
@@ -291,10 +292,8 @@ static const rapp_command commands[] = {
      cv_options, cli_rapp_cv},
     {"predict", "MODEL",
      "Ask a trained predictor. The mean latency of one batch, its uncertainty, and whether it lies outside "
-     "what was "
-     "measured for the DNN: by the points of --data, or else by the shipped calibration of the GPU that "
-     "training "
-     "named; where neither tells, JSON says null.",
+     "what was measured for the DNN: by the points of --data, or else by the shipped calibration of the GPU "
+     "that training named; where neither tells, JSON says null.",
      predict_options, run_predict},
 };
 

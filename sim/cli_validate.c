@@ -233,6 +233,15 @@ static void print_line(void *arg, const char *line) {
     fflush(arg); /* it may be long until the next */
 }
 
+/* log: NULL, silent */
+static validate_fit_options fit_options(const validate_args *a, FILE *log) {
+    return (validate_fit_options){.searches = a->searches ? a->searches : SEARCHES_DEFAULT,
+                                  .steps = a->steps ? a->steps : STEPS_DEFAULT,
+                                  .threads = a->threads,
+                                  .progress = log ? print_line : NULL,
+                                  .progress_arg = log};
+}
+
 static int report(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) {
     const validate_plan plan = {.mode = a->mode,
                                 .cross_validated = a->cv,
@@ -243,11 +252,7 @@ static int report(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) 
                                 .simulate = simulate,
                                 .why = why,
                                 .arg = s};
-    const validate_fit_options fit = {.searches = a->searches ? a->searches : SEARCHES_DEFAULT,
-                                      .steps = a->steps ? a->steps : STEPS_DEFAULT,
-                                      .threads = a->threads,
-                                      .progress = a->progress ? print_line : NULL,
-                                      .progress_arg = stderr};
+    const validate_fit_options fit = fit_options(a, a->progress ? stderr : NULL);
     validate_report *r;
     if (a->cv && validate_cv_make(&s->cv, s->data, s->start, s->device, a->only, a->n_only, &fit, err))
         return CLI_FAILED;
@@ -260,11 +265,7 @@ static int report(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) 
 }
 
 static int fit(const validate_args *a, scene *s, char err[VALIDATE_ERR_LEN]) {
-    const validate_fit_options how = {.searches = a->searches ? a->searches : SEARCHES_DEFAULT,
-                                      .steps = a->steps ? a->steps : STEPS_DEFAULT,
-                                      .threads = a->threads,
-                                      .progress = print_line,
-                                      .progress_arg = stdout};
+    const validate_fit_options how = fit_options(a, stdout);
     size_t n = validate_n_runs(s->data);
     unsigned char *use = calloc(n + 1, 1);
     if (!use) {

@@ -65,9 +65,10 @@ static int same_group(const validate_entry *a, const validate_entry *b) {
     return strcmp(a->system, b->system) == 0 && strcmp(a->input, b->input) == 0;
 }
 
-static int is_of_use(const group *g, const validate_run *r) {
-    const validate_entry *e = validate_params_find(g->given, r->system, r->served_model);
-    return e && same_group(e, &g->given->entries[g->members[0]]) && !validate_has_tag(r, "runaway");
+/* Whether the run tells of the group that entry `of` belongs to */
+static int tells_of(const validate_params *p, const validate_entry *of, const validate_run *r) {
+    const validate_entry *e = validate_params_find(p, r->system, r->served_model);
+    return e && same_group(e, of) && !validate_has_tag(r, "runaway");
 }
 
 static void tell_unused(const validate_fit_options *o, const validate_run *r) {
@@ -86,7 +87,7 @@ static int open_recordings(group *g, const validate_data *data, const unsigned c
     for (size_t i = 0; i < n; i++) {
         validate_recording *recording = &g->recordings[g->n_recordings];
         const validate_run *r = validate_run_at(data, i);
-        if (!use[i] || !is_of_use(g, r)) continue;
+        if (!use[i] || !tells_of(g->given, &g->given->entries[g->members[0]], r)) continue;
         if (validate_recording_open(recording, r)) return -1;
         if (validate_distance(recording, g->device, g->given, 1) >= 0) {
             g->n_recordings++;
@@ -335,22 +336,18 @@ static int take_all(validate_params *p, const race *r, char err[VALIDATE_ERR_LEN
 
 int validate_fit_concerns(const validate_params *p, const validate_run *a, const validate_run *b) {
     const validate_entry *of_a = validate_params_find(p, a->system, a->served_model);
-    const validate_entry *of_b = validate_params_find(p, b->system, b->served_model);
-    return of_a && of_b && same_group(of_a, of_b) && !validate_has_tag(b, "runaway");
+    return of_a && tells_of(p, of_a, b);
 }
 
 int validate_fit(validate_params *p, const validate_data *data, const unsigned char *use, const calib *device,
                  const validate_fit_options *options, char err[VALIDATE_ERR_LEN]) {
     race r = {.options = options, .n_left = options->searches, .n_rounds = count_rounds(options->searches)};
     thread_pool *pool = thread_pool_open(options->threads);
-    validate_params *start = validate_params_copy(p); /* take_all() writes to p what was searched from here */
-    int rc = pool && start ? 0 : -1;
-    if (!rc) rc = open_groups(&r, start, data, use, device) || open_searches(&r) ? -1 : 0;
+    int rc = !pool || open_groups(&r, p, data, use, device) || open_searches(&r) ? -1 : 0;
     if (rc) snprintf(err, VALIDATE_ERR_LEN, "out of memory");
     for (; !rc && r.round < r.n_rounds; r.round++) run_round(&r, pool);
-    if (!rc) rc = take_all(p, &r, err);
+    if (!rc) rc = take_all(p, &r, err); /* the searches, which began from p, are over */
     close_race(&r);
-    validate_params_close(start);
     thread_pool_close(pool);
     return rc;
 }

@@ -8,6 +8,7 @@
 enum { BUFFER_START = 1 << 20, LINE_MAX_BYTES = 1 << 26, NAME_MAX_BYTES = 1024 };
 
 static const char BYTE_ORDER_MARK[] = "\xef\xbb\xbf"; /* of UTF-8, before the first line */
+enum { MARK_BYTES = sizeof BYTE_ORDER_MARK - 1 };
 
 int trace_fail(char *err, const char *format, ...) {
     va_list args;
@@ -80,8 +81,9 @@ int trace_lines_next(trace_lines *lines, char *err) {
     }
     lines->line++;
     lines->begin = lines->buffer + lines->next;
-    if (lines->line == 1 && end - lines->begin >= 3 && memcmp(lines->begin, BYTE_ORDER_MARK, 3) == 0)
-        lines->begin += 3;
+    if (lines->line == 1 && end - lines->begin >= MARK_BYTES &&
+        memcmp(lines->begin, BYTE_ORDER_MARK, MARK_BYTES) == 0)
+        lines->begin += MARK_BYTES;
     lines->end = end > lines->begin && end[-1] == '\r' ? end - 1 : end;
     lines->next = (size_t)(end - lines->buffer) + (end < lines->buffer + lines->used);
     return 1;
