@@ -82,6 +82,7 @@ typedef struct { /* a pod's process beside the GPU (process_int.h); times are me
     double launch_weight;                     /* of launching, against 1 of other work */
     double wake_ms;                           /* work more after an idle time */
     double launch_ms;                         /* work of launching a batch */
+    dist launch_noise;                        /* of it, by batch; mean 1 */
     double first_batch_ms;                    /* the GPU's time for the first batch of a size, at least */
     double
         early_share; /* token-exact: share of tokens whose successor is asked for before they are used up */

@@ -84,7 +84,7 @@ static void advance(process *x, int64_t now_ns) {
 /* ---- requests ---- */
 
 static uint64_t bits_of(const process *x, uint64_t ordinal, uint64_t which) {
-    return draw_bits(x->request_key, 2 * ordinal + which);
+    return draw_bits(x->request_key, 3 * ordinal + which);
 }
 
 static double work_ns(const process *x, double mean_ms, uint64_t ordinal) {
@@ -190,20 +190,25 @@ static void ask_between_launches(pod *p, int64_t now_ns) {
     ask(p, now_ns, draw_unit(bits) < x->spec->early_share);
 }
 
+static int needs_token(const process *x, int64_t now_ns) {
+    return x->tokens && now_ns >= x->ask_ns;
+}
+
 /* A batch's first launch. */
 static void launch_or_ask(pod *p, int64_t now_ns) {
-    process *x = p->process;
-    if (x->tokens && now_ns >= x->ask_ns)
+    if (needs_token(p->process, now_ns))
         ask(p, now_ns, 1);
     else
-        x->launch = LAUNCH_RUNS;
+        p->process->launch = LAUNCH_RUNS;
 }
 
 void process_launch(pod *p, int64_t now_ns, double noise) {
     process *x = p->process;
     uint32_t size = UINT32_C(1) << (pod_n_flight(p) - 1);
     advance(x, now_ns);
-    x->launch_ns = 1 + noise * 1e6 * x->spec->launch_ms;
+    x->launch_ns =
+        1 + 1e6 * x->spec->launch_ms *
+                dist_sample(&x->spec->launch_noise, bits_of(x, pod_request(p, p->head)->ordinal, 2));
     x->gpu_ns = 1 + noise * p->gpu_ns[pod_n_flight(p)];
     if (!(x->sizes_seen & size) && x->gpu_ns < 1e6 * x->spec->first_batch_ms)
         x->gpu_ns = 1e6 * x->spec->first_batch_ms;
@@ -293,19 +298,23 @@ static int is_due(const process_job *j, int64_t now_ns) {
     return is_work(j) ? j->left_ns < DONE_NS : j->until_ns <= now_ns;
 }
 
-static int launcher_is_done(process *x) {
+static int has_results(process *x) {
     if (x->launch == LAUNCH_RUNS && (1 - x->launched) * x->launch_ns < DONE_NS) {
         x->launch = LAUNCH_OVER;
         x->launched = 1; /* what rounding has left of it would hold up the GPU for ever */
     }
-    if (x->launch != LAUNCH_OVER || (1 - x->executed) * x->gpu_ns >= DONE_NS) return 0;
-    x->launch = LAUNCH_NONE;
-    return 1;
+    return x->launch == LAUNCH_OVER && (1 - x->executed) * x->gpu_ns < DONE_NS;
 }
 
 static process_event do_one(pod *p, int64_t now_ns, held_request *out) {
     process *x = p->process;
-    if (launcher_is_done(x)) return PROCESS_SERVED;
+    if (has_results(x)) {
+        if (!needs_token(x, now_ns)) {
+            x->launch = LAUNCH_NONE;
+            return PROCESS_SERVED;
+        }
+        ask(p, now_ns, 1);
+    }
     if (x->launch == LAUNCH_RUNS && x->tokens && now_ns >= x->ask_ns) ask_between_launches(p, now_ns);
     for (uint32_t i = 0; i < x->n_jobs; i++)
         if (is_due(&x->jobs[i], now_ns)) {

@@ -28,6 +28,8 @@
 
 #define VALIDATE_ERR_LEN 512
 
+enum { VALIDATE_STAGE_S = 5 }; /* of the load */
+
 typedef enum { VALIDATE_REPLAY, VALIDATE_POLICY } validate_mode;
 
 typedef struct { /* one request that the client recorded */

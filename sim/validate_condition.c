@@ -13,27 +13,46 @@ static int by_condition(const void *a, const void *b) {
     return (x->ms > y->ms) - (x->ms < y->ms);
 }
 
-/* The rate at which the client sent request i of the trace: 5 x rate requests in each stage, those lost spread evenly. */
-static uint32_t rate_at(const validate_run *run, const validate_trace *t, size_t i) {
-    double all = (double)(t->n_requests + t->lost), before = 0;
-    double place = ((double)i + 0.5) * all / (double)t->n_requests;
-    for (size_t k = 0; k + 1 < run->n_stages; k++)
-        if (place < (before += 5.0 * run->rate_rps[k])) return run->rate_rps[k];
-    return run->n_stages ? run->rate_rps[run->n_stages - 1] : 0;
+typedef struct { /* where in its stages the client stood when it sent a request */
+    const validate_run *run;
+    size_t stage;
+    double begin_s, answered_s; /* when the stage began, and when all that was sent until now is answered */
+} progress;
+
+/* A stage's last request is due 1/c before its end, half of which is room for the client's lateness. */
+static int begins_a_stage(const progress *p, double start_s) {
+    double end_s = p->begin_s + VALIDATE_STAGE_S - 0.5 / p->run->rate_rps[p->stage];
+    return p->stage + 1 < p->run->n_stages && start_s >= end_s && start_s >= p->answered_s;
 }
 
-static uint64_t condition_of(const validate_run *run, const validate_trace *t, size_t i) {
-    validate_share s = validate_int_share_at(&run->real, t->requests[i].start_s);
-    return (uint64_t)rate_at(run, t, i) << 48 | (uint64_t)(s.pods & 0xffff) << 32 |
+/* The rate at which the client sent the request, the next of the trace. */
+static uint32_t rate_of_next(progress *p, const validate_request *r) {
+    double end_s = r->start_s + 1e-3 * r->latency_ms;
+    if (!p->run->n_stages) return 0;
+    if (begins_a_stage(p, r->start_s)) {
+        p->stage++;
+        p->begin_s = r->start_s;
+    }
+    if (end_s > p->answered_s) p->answered_s = end_s;
+    return p->run->rate_rps[p->stage];
+}
+
+static uint64_t condition_of(const validate_run *run, const validate_request *r, uint32_t rate_rps) {
+    validate_share s = validate_int_share_at(&run->real, r->start_s);
+    return (uint64_t)rate_rps << 48 | (uint64_t)(s.pods & 0xffff) << 32 |
            (uint64_t)(s.sm_pct & 0xffff) << 16 | (s.quota_pct & 0xffff);
 }
 
 int validate_conditions_open(validate_conditions *out, const validate_run *run, const validate_trace *t) {
     *out = (validate_conditions){.answers = malloc((t->n_requests + 1) * sizeof *out->answers)};
     if (!out->answers) return -1;
-    for (size_t i = 0; i < t->n_requests; i++)
-        if (t->requests[i].status == 200)
-            out->answers[out->n++] = (validate_answer){condition_of(run, t, i), t->requests[i].latency_ms};
+    progress p = {.run = run};
+    for (size_t i = 0; i < t->n_requests; i++) {
+        const validate_request *r = &t->requests[i];
+        uint32_t rate_rps = rate_of_next(&p, r);
+        if (r->status == 200)
+            out->answers[out->n++] = (validate_answer){condition_of(run, r, rate_rps), r->latency_ms};
+    }
     qsort(out->answers, out->n, sizeof *out->answers, by_condition);
     return 0;
 }

@@ -1,9 +1,11 @@
 /* validate_condition.h - latencies by what the load and the allocation were when a request started.
  *
- * A condition is the stage's rate, the pods, and their SM and quota. (Where requests were lost, at which stage is not
- * known: they are taken as spread evenly.) Over a whole run, waiting at one rate can stand in
- * for noise at another; by condition it cannot. What a queue has left from before is not in it: where requests wait
- * for those of an earlier stage, equal conditions can have unequal latencies.
+ * A condition is the stage's rate, the pods, and their SM and quota. Over a whole run, waiting at one rate can stand in
+ * for noise at another; by condition it cannot. What a queue has left from before is not in it: at a new quota, requests
+ * can wait for those that were sent under the old one.
+ *
+ * No recording says which stage a request belongs to, nor in which requests were lost. But a stage takes 5 s at least, and
+ * the next waits for all its answers: it begins with the first request thereafter that finds none in flight.
  */
 #ifndef VALIDATE_CONDITION_H
 #define VALIDATE_CONDITION_H

@@ -21,8 +21,6 @@ enum {
     RATE_MAX = 100000
 };
 
-enum { STAGE_S = 5 };
-
 typedef struct {
     char name[NAME_LEN];
     uint32_t *rate_rps;
@@ -108,7 +106,7 @@ static int read_stage(const calib_rows *r, workload_list *list) {
         snprintf(expected, sizeof expected, "%zu: a workload's stages in order", w->n);
         return calib_rows_fail(r, "stage", calib_rows_text(r, W_STAGE), expected);
     }
-    w->requests += (uint64_t)STAGE_S * rate;
+    w->requests += (uint64_t)VALIDATE_STAGE_S * rate;
     if (w->requests > ROWS_MAX)
         return calib_rows_fail(r, "rate_rps", calib_rows_text(r, W_RATE), "at most 10000000 requests in all");
     uint32_t *grown = grow(w->rate_rps, w->n, &w->capacity, sizeof *grown, STAGES_MAX);
@@ -328,7 +326,7 @@ static int copy_rates(const calib_rows *r, recorded *x, const workload_list *lis
 
 static uint64_t requests_of(const validate_run *run) {
     uint64_t n = 0;
-    for (size_t i = 0; i < run->n_stages; i++) n += (uint64_t)STAGE_S * run->rate_rps[i];
+    for (size_t i = 0; i < run->n_stages; i++) n += (uint64_t)VALIDATE_STAGE_S * run->rate_rps[i];
     return n;
 }
 

@@ -12,7 +12,7 @@
 static const double NS = 1e9;
 static const int64_t SECOND_NS = 1000000000;
 
-enum { STAGE_S = 5, THREADS_PER_RPS = 2, WARMUP_RPS = 5, REPLAY_LEAD_S = 60 };
+enum { THREADS_PER_RPS = 2, WARMUP_RPS = 5, REPLAY_LEAD_S = 60 };
 static const int64_t LATE_NS = 250000; /* a sleep of 1/c lasts so much longer (median of the recordings) */
 static const int64_t TURNAROUND_NS =
     2000000; /* from the last answer of a stage to the next stage's first request */
@@ -52,7 +52,7 @@ static double value(const scene *s, validate_param p) {
 /* ---- the load ---- */
 
 static int64_t stage_length_ns(uint32_t rate_rps) {
-    return (int64_t)rate_rps * STAGE_S * (SECOND_NS / rate_rps + LATE_NS);
+    return (int64_t)rate_rps * VALIDATE_STAGE_S * (SECOND_NS / rate_rps + LATE_NS);
 }
 
 static int set_load(scene *s) {
@@ -65,7 +65,7 @@ static int set_load(scene *s) {
     s->stages[1].pause_ns = WARMUP_LEAD_NS - stage_length_ns(WARMUP_RPS) - LAST_ANSWER_NS;
     s->client = (client_spec){.stages = s->stages,
                               .n_stages = n + 1,
-                              .stage_s = STAGE_S,
+                              .stage_s = VALIDATE_STAGE_S,
                               .threads_per_rps = THREADS_PER_RPS,
                               .late_ns = LATE_NS};
     s->fn.client = &s->client;
@@ -90,7 +90,8 @@ static int set_process(scene *s) {
     s->fn.process = &s->process;
     return dist_lognormal(&s->process.wait_ms, value(s, VALIDATE_WAIT_MS), value(s, VALIDATE_WAIT_CV)) ||
            dist_lognormal(&s->process.work_noise, 1, value(s, VALIDATE_WORK_CV)) ||
-           dist_lognormal(&s->fn.noise, 1, value(s, VALIDATE_LAUNCH_CV));
+           dist_lognormal(&s->process.launch_noise, 1, value(s, VALIDATE_LAUNCH_CV)) ||
+           dist_lognormal(&s->fn.noise, 1, value(s, VALIDATE_GPU_CV));
 }
 
 static void set_function(scene *s, const calib_model *model) {
@@ -175,7 +176,7 @@ static void set_cluster(scene *s, const calib *device) {
 }
 
 static void set_times(scene *s, uint64_t seed) {
-    int64_t nominal_ns = (int64_t)s->run->n_stages * STAGE_S * SECOND_NS;
+    int64_t nominal_ns = (int64_t)s->run->n_stages * VALIDATE_STAGE_S * SECOND_NS;
     s->setup.seed = seed;
     s->setup.duration_ns = s->zero_ns + 4 * nominal_ns + BREAKER_S * SECOND_NS;
     s->setup.drain_ns = BREAKER_S * SECOND_NS;
@@ -211,6 +212,7 @@ static int set_scene(scene *s, const calib *device, const calib_model *model, ui
 static void close_scene(scene *s) {
     dist_free(&s->process.wait_ms);
     dist_free(&s->process.work_noise);
+    dist_free(&s->process.launch_noise);
     dist_free(&s->fn.noise);
     free(s->stages);
     free(s->params);
@@ -219,7 +221,7 @@ static void close_scene(scene *s) {
 /* ---- what came out ---- */
 
 static int take_requests(validate_trace *out, const engine_result *r) {
-    size_t warm_up = WARMUP_RPS * STAGE_S;
+    size_t warm_up = WARMUP_RPS * VALIDATE_STAGE_S;
     out->requests = calloc(r->n_requests + 1, sizeof *out->requests);
     if (!out->requests) return -1;
     if (r->n_requests <= warm_up) return 0;

@@ -72,8 +72,11 @@ typedef struct {
 static inline void scene_open(scene *s, engine_runtime runtime, double gpu_ms, double further_ms,
                               uint32_t sm_pct, uint32_t quota_pct) {
     fixture_open(&s->f, fixture_flat_device(gpu_ms - further_ms, further_ms, 0.01), 1, 1, 10);
-    s->process = (engine_process){
-        .wait_ms = dist_constant(0), .work_noise = dist_constant(1), .cpus = 1, .launch_weight = 0.5};
+    s->process = (engine_process){.wait_ms = dist_constant(0),
+                                  .work_noise = dist_constant(1),
+                                  .launch_noise = dist_constant(1),
+                                  .cpus = 1,
+                                  .launch_weight = 0.5};
     s->f.fns[0].process = &s->process;
     s->f.setup.runtime = runtime;
     s->f.setup.policy = &scene_policy;

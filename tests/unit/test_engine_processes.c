@@ -128,6 +128,7 @@ static engine_process random_process(chooser *c, double gpu_ms) {
     p.travel_ms = maybe(c, 10);
     p.wait_ms = random_dist(c, maybe(c, 20));
     p.work_noise = random_dist(c, 1);
+    p.launch_noise = random_dist(c, 1);
     p.cpus = below(c, 2) ? 1 : 0.3 + 3 * unit(c);
     p.launch_weight = 0.05 + 2 * unit(c);
     p.wake_ms = maybe(c, 5);

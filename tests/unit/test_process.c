@@ -1,4 +1,6 @@
 /* A pod's process worked by hand: requests at given times on one whole GPU, and when each must end (ms). */
+#include <math.h>
+
 #include "process_fixture.h"
 
 static void open_whole(scene *s, double gpu_ms, double further_ms) {
@@ -90,6 +92,49 @@ static void the_gpu_is_never_ahead_of_launches(void **state) {
     s.process.accept_ms = s.process.launch_ms = 6;
     scene_requests(&s, 0, 2, (double[]){0, 8});
     scene_expect(&s, 2, (double[]){18 + 2.0 / 3, 28 + 2.0 / 3});
+}
+
+/* Launches of 10, G 30: who launches twice as slowly is ahead of the GPU still, 30. G 4: it follows the launches, 20. A
+ * GPU that is twice as slow slows no launches: 60, and 10. */
+static void launches_and_kernels_vary_apart(void **state) {
+    (void)state;
+    const struct {
+        double gpu_ms, launch_factor, gpu_factor, end_ms;
+    } cases[] = {{30, 2, 1, 30}, {4, 2, 1, 20}, {30, 1, 2, 60}, {4, 1, 2, 10}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        scene s;
+        open_whole(&s, cases[i].gpu_ms, 0);
+        s.process.launch_ms = 10;
+        s.process.launch_noise = dist_constant(cases[i].launch_factor);
+        s.f.fns[0].noise = dist_constant(cases[i].gpu_factor);
+        scene_requests(&s, 0, 1, (double[]){0});
+        scene_expect(&s, 1, (double[]){cases[i].end_ms});
+    }
+}
+
+/* A hundred batches of launches alone, of mean 10 and as much deviation: their mean is within four of its own. */
+static void each_batch_has_launches_of_its_own(void **state) {
+    (void)state;
+    enum { N = 100 };
+    double at_ms[N], sum_ms = 0, least_ms = 1e9;
+    scene s;
+    open_whole(&s, 0.001, 0);
+    s.process.launch_ms = 10;
+    s.process.launch_noise = dist_exponential(1);
+    for (size_t i = 0; i < N; i++) at_ms[i] = 90.0 * (double)i;
+    scene_requests(&s, 0, N, at_ms);
+    engine_result r = fixture_run(&s.f);
+    assert_int_equal(r.n_requests, N);
+    for (size_t i = 0; i < N; i++) {
+        double ms = 1e-6 * (double)(r.requests[i].end_ns - r.requests[i].arrival_ns);
+        sum_ms += ms;
+        if (ms < least_ms) least_ms = ms;
+    }
+    assert_true(fabs(sum_ms / N - 10) < 4);
+    assert_true(least_ms < 1);
+    engine_result_free(&r);
+    trace_close((trace_file *)s.f.fns[0].trace.file);
+    fixture_close(&s.f);
 }
 
 /* G(1) = 10, G(2) = 12; the first batch of each size takes 50. Requests that come while the GPU is busy make batches of
@@ -198,6 +243,8 @@ int main(void) {
         cmocka_unit_test(launches_have_their_weight),
         cmocka_unit_test(a_launcher_alone_has_no_more_than_there_is),
         cmocka_unit_test(the_gpu_is_never_ahead_of_launches),
+        cmocka_unit_test(launches_and_kernels_vary_apart),
+        cmocka_unit_test(each_batch_has_launches_of_its_own),
         cmocka_unit_test(the_first_batch_of_a_size_is_slow),
         cmocka_unit_test(an_idle_processor_must_wake),
         cmocka_unit_test(on_the_road_nobody_works),

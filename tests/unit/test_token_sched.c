@@ -76,15 +76,39 @@ static void idle_time_burns_tokens(void **state) {
     scene_expect(&s, 2, (double[]){3, 41});
 }
 
-/* The GPU goes on with what was launched, token or not: G = 30, launched from 0 to 7 (7/20.4 of it), 40-47, 80-86.4.
- * It runs 10.3 of 30 by 10.3, stands to 40, to 50.3 and 20.6, stands to 80, and ends 9.4 later, at 89.4. */
+/* The GPU goes on with what was launched, token or not: G = 22, launched from 0 to 7 (7/20.4 of it), 40-47, 80-86.4.
+ * It runs 7.5 of 22 by 7.5, stands to 40, to 47.5 and 15.1, stands to 80, and ends 6.9 later, before the token does. With G
+ * = 28 it ends at 88.8, 0.8 after the token: its results are fetched with the next, at 120. */
 static void the_gpu_goes_on_without_a_token(void **state) {
     (void)state;
-    scene s;
-    scene_open(&s, ENGINE_TOKEN_EXACT, 30, 0, 30, 20);
-    s.process.launch_ms = 20.4;
-    scene_requests(&s, 0, 1, (double[]){0});
-    scene_expect(&s, 1, (double[]){80 + 30 - 30 * 14 / 20.4});
+    const double gpu_ms[] = {22, 28}, end_ms[] = {80 + 22 - 22 * 14 / 20.4, 120};
+    for (size_t i = 0; i < 2; i++) {
+        scene s;
+        scene_open(&s, ENGINE_TOKEN_EXACT, gpu_ms[i], 0, 30, 20);
+        s.process.launch_ms = 20.4;
+        scene_requests(&s, 0, 1, (double[]){0});
+        scene_expect(&s, 1, (double[]){end_ms[i]});
+    }
+}
+
+/* The results of 20 ms of GPU work are there at 20, at 30 %: the token of 0-12 is over, and used up in full: 40. At
+ * 7.5 at 20 % the last ms of the first has begun, usage 7.5 < 8, and the scheduler hears half a ms later: 8 of 8. At 7.2:
+ * 7.7, and the second token is granted. What is launched from 6 to 7.5 of one of 8 ms needs none. */
+static void results_are_fetched_with_a_token(void **state) {
+    (void)state;
+    const struct {
+        double launch_ms, gpu_ms, round_trip_ms;
+        uint32_t quota_pct;
+        double end_ms;
+    } cases[] = {{1, 20, 0, 30, 40}, {1, 7.5, 0.5, 20, 40.5}, {1, 7.2, 0.5, 20, 8.2}, {1, 6.5, 0.5, 20, 7}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        scene s;
+        scene_open(&s, ENGINE_TOKEN_EXACT, cases[i].gpu_ms, 0, 30, cases[i].quota_pct);
+        s.process.launch_ms = cases[i].launch_ms;
+        s.process.round_trip_ms = cases[i].round_trip_ms;
+        scene_requests(&s, 0, 1, (double[]){0});
+        scene_expect(&s, 1, (double[]){cases[i].end_ms});
+    }
 }
 
 /* Two pods of a row, launches 1, G 30, each with tokens enough: requests at 0 and 10. The first has 20 left at 10, at half
@@ -454,6 +478,7 @@ int main(void) {
         cmocka_unit_test(the_round_trip_eats_what_is_unused),
         cmocka_unit_test(idle_time_burns_tokens),
         cmocka_unit_test(the_gpu_goes_on_without_a_token),
+        cmocka_unit_test(results_are_fetched_with_a_token),
         cmocka_unit_test(the_pods_of_a_row_share_it),
         cmocka_unit_test(rows_share_the_gpu),
         cmocka_unit_test(what_is_over_frees_the_row),

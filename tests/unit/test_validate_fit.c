@@ -80,12 +80,12 @@ static void set_numbers(trial *t) {
     static const struct {
         validate_param param;
         double given, truth;
-    } numbers[] = {{VALIDATE_ACCEPT_MS, 10, 8},        {VALIDATE_WAIT_MS, 30, 35},
-                   {VALIDATE_WAIT_CV, 0.1, 0.1},       {VALIDATE_PREPARE_MS, 10, 6},
-                   {VALIDATE_RESPOND_MS, 5, 8},        {VALIDATE_WORK_CV, 0.2, 0.2},
-                   {VALIDATE_LAUNCH_MS, 20, 12},       {VALIDATE_LAUNCH_CV, 0.1, 0.1},
-                   {VALIDATE_LAUNCH_WEIGHT, 0.5, 0.5}, {VALIDATE_EARLY_SHARE, 0.5, 0.5},
-                   {VALIDATE_FIRST_BATCH_MS, 500, 300}};
+    } numbers[] = {{VALIDATE_ACCEPT_MS, 10, 8},      {VALIDATE_WAIT_MS, 30, 35},
+                   {VALIDATE_WAIT_CV, 0.1, 0.1},     {VALIDATE_PREPARE_MS, 10, 6},
+                   {VALIDATE_RESPOND_MS, 5, 8},      {VALIDATE_WORK_CV, 0.2, 0.2},
+                   {VALIDATE_LAUNCH_MS, 20, 12},     {VALIDATE_LAUNCH_CV, 0.1, 0.1},
+                   {VALIDATE_GPU_CV, 0.1, 0.1},      {VALIDATE_LAUNCH_WEIGHT, 0.5, 0.5},
+                   {VALIDATE_EARLY_SHARE, 0.5, 0.5}, {VALIDATE_FIRST_BATCH_MS, 500, 300}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         validate_params_find(t->truth, "has", "resnet50")->v[numbers[i].param] = numbers[i].truth;
         validate_params_find(t->fitted, "has", "resnet50")->v[numbers[i].param] = numbers[i].given;
@@ -268,7 +268,7 @@ static void the_better_half_goes_on(void **state) {
     told l = {.n = 0};
     trial t;
     open_trial(&t);
-    size_t size = cma_generation_size(13);
+    size_t size = cma_generation_size(14);
     const validate_fit_options options = {.searches = 5,
                                           .steps = (unsigned)(10 * size + 1),
                                           .threads = 2,
@@ -282,20 +282,20 @@ static void the_better_half_goes_on(void **state) {
     close_trial(&t);
 }
 
-/* As long a search, but the best of more: what the prior adds is not in the distance, 13 numbers by one deviation each
- * are 0.013. */
+/* As long a search, but the best of more: what the prior adds is not in the distance, 14 numbers by one deviation each
+ * are 0.014. */
 static void of_several_searches_a_better_one_is_kept(void **state) {
     (void)state;
     double said[2];
     for (size_t i = 0; i < 2; i++) {
         trial t;
         open_trial(&t);
-        fit(&t, (const unsigned char[]){1, 1, 0}, i ? 8 : 1, 600);
+        fit(&t, (const unsigned char[]){1, 1, 0}, i ? 8 : 1, 1200);
         said[i] = distance_said(&t);
         close_trial(&t);
     }
     print_message("one search: distance %.3f, eight: %.3f\n", said[0], said[1]);
-    assert_true(said[1] < said[0] - 0.013);
+    assert_true(said[1] < said[0] - 0.014);
 }
 
 int main(void) {
