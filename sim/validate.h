@@ -28,7 +28,12 @@
 
 #define VALIDATE_ERR_LEN 512
 
-enum { VALIDATE_STAGE_S = 5 }; /* of the load */
+enum {
+    VALIDATE_STAGE_S = 5, /* of the load */
+    /* From a recorded allocation to its effect: the record's seconds are rounded down, and pods must hear of it. In
+     * has-3-bert, the stalls of the old quota end 1.0 s after the new one's row, in has-2-bert 0.7 s. */
+    VALIDATE_SHARE_LAG_S = 1
+};
 
 typedef enum { VALIDATE_REPLAY, VALIDATE_POLICY } validate_mode;
 

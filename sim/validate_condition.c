@@ -37,8 +37,15 @@ static uint32_t rate_of_next(progress *p, const validate_request *r) {
     return p->run->rate_rps[p->stage];
 }
 
+/* The first record tells of what was before it, too. */
+static validate_share share_in_effect(const validate_trace *t, double t_s) {
+    double recorded_s = t_s - VALIDATE_SHARE_LAG_S;
+    if (t->n_shares && recorded_s < t->shares[0].t_s) return t->shares[0];
+    return validate_int_share_at(t, recorded_s);
+}
+
 static uint64_t condition_of(const validate_run *run, const validate_request *r, uint32_t rate_rps) {
-    validate_share s = validate_int_share_at(&run->real, r->start_s);
+    validate_share s = share_in_effect(&run->real, r->start_s);
     return (uint64_t)rate_rps << 48 | (uint64_t)(s.pods & 0xffff) << 32 |
            (uint64_t)(s.sm_pct & 0xffff) << 16 | (s.quota_pct & 0xffff);
 }

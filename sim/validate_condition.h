@@ -1,6 +1,6 @@
 /* validate_condition.h - latencies by what the load and the allocation were when a request started.
  *
- * A condition is the stage's rate, the pods, and their SM and quota. Over a whole run, waiting at one rate can stand in
+ * A condition is the stage's rate, the pods, and their SM and quota, as they were in effect. Over a whole run, waiting at one rate can stand in
  * for noise at another; by condition it cannot. What a queue has left from before is not in it: at a new quota, requests
  * can wait for those that were sent under the old one.
  *

@@ -121,7 +121,7 @@ static int set_replay(scene *s) {
     s->params[0] = (double)real->n_shares;
     for (size_t i = 0; i < real->n_shares; i++) {
         double *step = s->params + 1 + i * REPLAY_FIELDS;
-        step[REPLAY_TIME] = i ? (double)s->zero_ns + real->shares[i].t_s * NS : 0;
+        step[REPLAY_TIME] = i ? (double)s->zero_ns + (real->shares[i].t_s + VALIDATE_SHARE_LAG_S) * NS : 0;
         step[REPLAY_PODS] = real->shares[i].pods;
         step[REPLAY_SM] = real->shares[i].sm_pct;
         step[REPLAY_QUOTA] = real->shares[i].quota_pct;

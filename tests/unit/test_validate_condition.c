@@ -21,10 +21,11 @@ typedef struct {
 } recording;
 
 /* Latencies fall with time, so that the order of a condition is another than that of the requests. At change_s the
- * quota goes from 30 to 60. */
+ * quota goes from 30 to 60: it was recorded earlier. */
 static void record(recording *r, double change_s) {
     r->shares[0] = (validate_share){.t_s = 0, .gpus = 1, .pods = 1, .sm_pct = 30, .quota_pct = 30};
-    r->shares[1] = (validate_share){.t_s = change_s, .gpus = 1, .pods = 1, .sm_pct = 30, .quota_pct = 60};
+    r->shares[1] = (validate_share){
+        .t_s = change_s - VALIDATE_SHARE_LAG_S, .gpus = 1, .pods = 1, .sm_pct = 30, .quota_pct = 60};
     for (size_t i = 0; i < N; i++)
         r->requests[i] =
             (validate_request){.start_s = i < SLOW ? 0.1 * (double)i : 5 + 0.05 * (double)(i - SLOW),

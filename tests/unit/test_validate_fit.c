@@ -259,6 +259,23 @@ static void travel_is_in_every_latency(void **state) {
     close_trial(&t);
 }
 
+/* Recorded at 4 s, in effect a little later; what came first was there before the load. */
+static void recorded_shares_take_effect_late(void **state) {
+    (void)state;
+    trial t;
+    open_trial(&t);
+    validate_sample_write(&t.sample, "two/usage.csv", VALIDATE_SAMPLE_USAGE "-10,g,30,30,1\n4,g,30,60,1\n");
+    reopen(&t);
+    validate_trace replayed = simulate(&t, 1, t.truth);
+    assert_int_equal(replayed.n_shares, 2);
+    assert_int_equal(replayed.shares[0].quota_pct, 30);
+    assert_int_equal(replayed.shares[1].quota_pct, 60);
+    assert_true(replayed.shares[0].t_s < -10);
+    assert_true(fabs(replayed.shares[1].t_s - 4 - VALIDATE_SHARE_LAG_S) < 1e-9);
+    validate_trace_free(&replayed);
+    close_trial(&t);
+}
+
 static void the_better_half_goes_on(void **state) {
     (void)state;
     static const char *const said[] = {"generation 2 of 11, searches: 5,", "generation 5 of 11, searches: 3,",
@@ -304,6 +321,7 @@ int main(void) {
         cmocka_unit_test(what_is_known_stays_and_others_do_too),
         cmocka_unit_test(what_is_left_out_is_not_read),
         cmocka_unit_test(travel_is_in_every_latency),
+        cmocka_unit_test(recorded_shares_take_effect_late),
         cmocka_unit_test(the_better_half_goes_on),
         cmocka_unit_test(of_several_searches_a_better_one_is_kept),
     };
