@@ -219,6 +219,15 @@ static int write_summary(FILE *f, const validate_report *r, const validate_row *
     return 0;
 }
 
+/* ---- about: the last block of each file, one line that says how it was simulated ---- */
+
+static void print_about(FILE *f, const validate_report *r) {
+    fprintf(f, "\n\nabout\t%s, %s%u seed%s%s\n",
+            r->mode == VALIDATE_REPLAY ? "allocation as recorded" : "allocation by the policy",
+            r->n_seeds > 1 ? "mean of " : "", r->n_seeds, r->n_seeds > 1 ? "s" : "",
+            r->cross_validated ? ", numbers of the other runs" : "");
+}
+
 /* ---- files ---- */
 
 typedef struct {
@@ -243,6 +252,7 @@ static figures_status write_data(const kind *k, const validate_report *r, const 
     if (!f) return fail_errno(part, err);
     errno = ENOMEM;
     int bad = k->write(f, r, row);
+    print_about(f, r);
     bad |= ferror(f);
     bad |= fclose(f);
     if (!bad && rename(part, path) == 0) return FIGURES_OK;

@@ -5,7 +5,8 @@
  *   RUN_timeline   plots/validate_timeline.gp  per 5 s: load, P50 and P95; the allocation over time
  *   summary        plots/validate_summary.gp   simulated against real P50 and P95 of all runs, and a band of 9 %
  *
- * for the simulated runs; what is mislabelled is not in the summary. A request's db_path, only and log are not used.
+ * for the simulated runs; what is mislabelled is not in the summary. The last block of each file, "about", says how they
+ * were simulated. A request's db_path, only and log are not used.
  */
 #ifndef VALIDATE_PLOT_H
 #define VALIDATE_PLOT_H

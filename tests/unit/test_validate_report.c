@@ -375,14 +375,16 @@ static double median_of(int first, int end, double factor, double trend) {
     return ms[n / 2];
 }
 
+enum { LAG = 10 * VALIDATE_SHARE_LAG_S }; /* requests between the record of an allocation and its effect */
+
 /* c has quota 40 from 10 s on, as a has, b from 12 s on and wrong from 15 s; over is of another system, and what is
  * overloaded, runaway or not recorded is like nothing. */
 static void equal_conditions_spread(void **state) {
     const validate_data *d = data_of(state);
     rules r = {.factor = 1.0};
     validate_report *report = report_on(d, &r, VALIDATE_REPLAY, 1);
-    double own = median_of(100, N, 1, 0), b = log(median_of(120, N, 1.02, 0) / own),
-           wrong = log(median_of(150, N, 1, 0) / own);
+    double own = median_of(100 + LAG, N, 1, 0), b = log(median_of(120 + LAG, N, 1.02, 0) / own),
+           wrong = log(median_of(150 + LAG, N, 1, 0) / own);
     assert_int_equal(report->rows[2].n_alike, 3);
     near(report->rows[2].condition_spread_pct, 100 * expm1((0 + fabs(b) + fabs(wrong)) / 3));
     for (size_t i = 0; i < N_RUNS; i++) {
@@ -395,7 +397,7 @@ static void equal_conditions_spread(void **state) {
 }
 
 /* Each differs from a in one thing: b in its latencies alone, c in its system, wrong in its model, over and away in their
- * tags. Of a and b 150 requests share one condition, 50 the other. */
+ * tags. Of a and b 160 requests share one condition, 40 the other. */
 static void only_the_like_are_compared(void **state) {
     recorded *x = *state;
     char err[VALIDATE_ERR_LEN] = "";
@@ -411,12 +413,12 @@ static void only_the_like_are_compared(void **state) {
     validate_close(x->data);
     assert_int_equal(validate_open(&x->data, x->sample.dir, err), 0);
     validate_report *report = report_on(x->data, &r, VALIDATE_REPLAY, 1);
-    double early = log(median_of(0, 150, 1, 0.5) / median_of(0, 150, 1, 0)),
-           late = log(median_of(150, N, 1, 0.5) / median_of(150, N, 1, 0));
+    double early = log(median_of(0, 150 + LAG, 1, 0.5) / median_of(0, 150 + LAG, 1, 0)),
+           late = log(median_of(150 + LAG, N, 1, 0.5) / median_of(150 + LAG, N, 1, 0));
     for (size_t i = 0; i < 6; i++) assert_int_equal(report->rows[i].n_alike, i < 2);
     assert_int_equal(report->rows[0].n_alike_requests, N);
     assert_true(late > 1.5 * early);
-    near(report->rows[0].condition_spread_pct, 100 * expm1((150 * early + 50 * late) / 200));
+    near(report->rows[0].condition_spread_pct, 100 * expm1(((150 + LAG) * early + (50 - LAG) * late) / 200));
     validate_report_free(report);
 }
 
@@ -590,16 +592,21 @@ static void text_fits_the_screen(void **state) {
 
 /* ---- what is drawn ---- */
 
+/* And, as every file of data, one that says how the runs were simulated; the file goes */
 static void has_line(const char *dir, const char *file, const char *line) {
+    static const char about[] = "about\tallocation as recorded, 1 seed\n";
     char path[160], found[512];
     snprintf(path, sizeof path, "%s/%s", dir, file);
     FILE *f = fopen(path, "r");
     assert_non_null(f);
-    int has = 0;
-    while (!has && fgets(found, sizeof found, f)) has = strcmp(found, line) == 0;
+    int has = 0, says = 0;
+    while (fgets(found, sizeof found, f)) {
+        has |= strcmp(found, line) == 0;
+        says |= strcmp(found, about) == 0;
+    }
     fclose(f);
     remove(path);
-    if (!has) fail_msg("%s lacks the line %s", file, line);
+    if (!has || !says) fail_msg("%s lacks the line %s", file, has ? about : line);
 }
 
 /* Of run a and the summary: the data, and the pictures where gnuplot is */
