@@ -99,8 +99,8 @@ typedef struct {
     int64_t slo_ns;
     int64_t report_slo_ns[ENGINE_MULTIPLIERS_MAX]; /* [n_report] of the setup, ascending */
     dist overhead_ms;                              /* per request */
-    dist noise;                                    /* of the service time, mean 1 */
-    dist cold_start;                               /* factor on cold_start_ms, mean 1 */
+    dist noise;      /* mean 1, of the service time; of a process: of its GPU time */
+    dist cold_start; /* factor on cold_start_ms, mean 1 */
     trace_spec trace;
     const client_spec *client; /* its requests come from a closed-loop client that begins at client_start_ns;
                                       NULL: from the trace */

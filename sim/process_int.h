@@ -8,18 +8,20 @@
  *
  * - accept, prepare and respond are work on the processor; `travel` (to the pod and back: it is all put before) and
  *   `wait` (for the rest of the request) are not. A request takes a worker at prepare and keeps it until it is out.
- * - A batch is launched kernel by kernel: launch_ms of work on the processor, times launch_noise. The GPU runs what has
- *   been launched, calib_gpu_work_ms in all (G without its floor, the time in which the calibration's host launches),
- *   times the batch's noise, evenly spread over the launches: it is never ahead of them. The batch is over when both are.
+ * - A batch is launched kernel by kernel: launch_ms of work on the processor, times launch_noise. The GPU runs what
+ *   has been launched, calib_gpu_work_ms in all (G without its floor, the time in which the calibration's host
+ *   launches), times the batch's noise, evenly spread over the launches: it is never ahead of them. The batch is over
+ *   when both are, and its last launch (below) has its token.
  * - What is on the processor at once shares it: `cpus` in all, at most 1 for each, equally but for the launcher, whose
  *   share has the weight launch_weight. (One interpreter lock: cpus = 1. A launcher gives the lock up at every kernel
  *   and must win it back from a thread that keeps it: weight < 1. It is why a pod that overlaps requests takes longer
  *   for each, and why a token that suffices for a batch alone does not while another request is being decoded.)
- * - Under the exact token runtime, launches need a token (token_sched_int.h): a launcher whose token has less than a
- *   millisecond left (of one shorter than two: less than half) stands still until it has a new one. So does one that
- *   has waited for the GPU: what it does with the results takes a launch, of no length. (On the testbed, bert's lone
- *   requests at 30 % have a sharp mode at 107 ms, at 30 % of the SMs as at 50 %, where the GPU takes 20 ms less:
- *   the third token of 40 ms each, by then for nothing else.)
+ * - Under the exact token runtime, launches need a token (token_sched_int.h): a launcher whose token has at most a
+ *   millisecond left (of one shorter than two: at most half) stands still until it has a new one. What is done with
+ *   the GPU's results takes one launch more, of no length. It needs a token like the others, and comes when they have
+ *   been executed. (Seen in bert: lone requests at a quota of 30 % are answered after 107 ms more often than not, at 30 %
+ *   of the SMs as at 50 %, where the GPU takes 20 ms less; that is when the third token comes. For images it is
+ *   supposed.)
  * - Under the exact token runtime pods share a GPU, and what they have launched shares it, too: the pods of a row that
  *   have work on it share the row evenly, and rows with work slow each other when their widths sum to more than 100 %.
  *   A row never gives more GPU time than passes.

@@ -16,13 +16,17 @@ static int by_condition(const void *a, const void *b) {
 typedef struct { /* where in its stages the client stood when it sent a request */
     const validate_run *run;
     size_t stage;
+    uint64_t sent;              /* in this stage, as far as it was not lost */
     double begin_s, answered_s; /* when the stage began, and when all that was sent until now is answered */
 } progress;
 
-/* A stage's last request is due 1/c before its end, half of which is room for the client's lateness. */
+/* A stage that has sent all it has is over. Where requests were lost, its end is known by the clock - half a request's
+ * distance after its last is due - and by the barrier. */
 static int begins_a_stage(const progress *p, double start_s) {
-    double end_s = p->begin_s + VALIDATE_STAGE_S - 0.5 / p->run->rate_rps[p->stage];
-    return p->stage + 1 < p->run->n_stages && start_s >= end_s && start_s >= p->answered_s;
+    double rate_rps = p->run->rate_rps[p->stage], all = VALIDATE_STAGE_S * rate_rps;
+    double end_s = p->begin_s + (all - 0.5) * (1 / rate_rps + 1e-9 * VALIDATE_LATE_NS);
+    if (p->stage + 1 >= p->run->n_stages) return 0;
+    return (double)p->sent >= all || (start_s >= end_s && start_s >= p->answered_s);
 }
 
 /* The rate at which the client sent the request, the next of the trace. */
@@ -31,8 +35,9 @@ static uint32_t rate_of_next(progress *p, const validate_request *r) {
     if (!p->run->n_stages) return 0;
     if (begins_a_stage(p, r->start_s)) {
         p->stage++;
-        p->begin_s = r->start_s;
+        p->sent = 0;
     }
+    if (p->sent++ == 0) p->begin_s = r->start_s;
     if (end_s > p->answered_s) p->answered_s = end_s;
     return p->run->rate_rps[p->stage];
 }

@@ -1,11 +1,12 @@
 /* validate_condition.h - latencies by what the load and the allocation were when a request started.
  *
- * A condition is the stage's rate, the pods, and their SM and quota, as they were in effect. Over a whole run, waiting at one rate can stand in
- * for noise at another; by condition it cannot. What a queue has left from before is not in it: at a new quota, requests
- * can wait for those that were sent under the old one.
+ * A condition is the stage's rate, the pods, and their SM and quota, as they were in effect. Over a whole run, waiting
+ * at one rate can stand in for noise at another; by condition it cannot. What a queue has left from before is not in it:
+ * at a new quota, requests can wait for those that were sent under the old one.
  *
- * No recording says which stage a request belongs to, nor in which requests were lost. But a stage takes 5 s at least, and
- * the next waits for all its answers: it begins with the first request thereafter that finds none in flight.
+ * No recording says which stage a request belongs to, nor in which requests were lost. But a stage has 5 x its rate of
+ * them, and takes 5 s at least; and the next one waits for all its answers. So it is over with its last request, or
+ * with the first that finds none in flight when the 5 s are over.
  */
 #ifndef VALIDATE_CONDITION_H
 #define VALIDATE_CONDITION_H

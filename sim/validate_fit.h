@@ -7,7 +7,8 @@
  *
  * A search is cma.h's, its draws fixed by a key; each of its generations is simulated with a seed of its own. Searches
  * end in different valleys, and mostly it shows early in which: after each of 1 + log2(searches) equal parts of the steps
- * the better half goes on (of an odd number one more), by the mean over ten seeds, the same for all. Reports are made with other seeds (1, 2, ...).
+ * the better half goes on (of an odd number one more), by the mean over ten seeds, the same for all. Reports are made
+ * with other seeds (1, 2, ...).
  *
  * Runs tagged runaway are not used. The result depends on data, use and options alone, not on threads.
  */

@@ -174,7 +174,8 @@ static void judge_row(validate_row *row, validate_mode mode) {
                           : size <= row->spread[m] ? VALIDATE_WITHIN_SPREAD
                                                    : VALIDATE_MISSED;
     }
-    /* HAS-GPU: which runs are by the published controller is not in their index; the law that FaST-GShare followed is not published. */
+    /* HAS-GPU: which runs are by the published controller is not in their index; the law that FaST-GShare followed is
+     * not published. */
     if (isfinite(row->share_agreement_pct) && is_in(ALL, row) && strcmp(row->run->system, "has") == 0)
         row->trajectory = row->share_agreement_pct >= TRAJECTORY_PCT ? VALIDATE_MET : VALIDATE_MISSED;
 }

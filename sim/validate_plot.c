@@ -225,7 +225,7 @@ static void print_about(FILE *f, const validate_report *r) {
     fprintf(f, "\n\nabout\t%s, %s%u seed%s%s\n",
             r->mode == VALIDATE_REPLAY ? "allocation as recorded" : "allocation by the policy",
             r->n_seeds > 1 ? "mean of " : "", r->n_seeds, r->n_seeds > 1 ? "s" : "",
-            r->cross_validated ? ", numbers of the other runs" : "");
+            r->cross_validated ? ", left out of the fit" : "");
 }
 
 /* ---- files ---- */

@@ -13,7 +13,6 @@ static const double NS = 1e9;
 static const int64_t SECOND_NS = 1000000000;
 
 enum { THREADS_PER_RPS = 2, WARMUP_RPS = 5, REPLAY_LEAD_S = 60 };
-static const int64_t LATE_NS = 250000; /* a sleep of 1/c lasts so much longer (median of the recordings) */
 static const int64_t TURNAROUND_NS =
     2000000; /* from the last answer of a stage to the next stage's first request */
 static const int64_t WARMUP_LEAD_NS =
@@ -52,7 +51,7 @@ static double value(const scene *s, validate_param p) {
 /* ---- the load ---- */
 
 static int64_t stage_length_ns(uint32_t rate_rps) {
-    return (int64_t)rate_rps * VALIDATE_STAGE_S * (SECOND_NS / rate_rps + LATE_NS);
+    return (int64_t)rate_rps * VALIDATE_STAGE_S * (SECOND_NS / rate_rps + VALIDATE_LATE_NS);
 }
 
 static int set_load(scene *s) {
@@ -67,7 +66,7 @@ static int set_load(scene *s) {
                               .n_stages = n + 1,
                               .stage_s = VALIDATE_STAGE_S,
                               .threads_per_rps = THREADS_PER_RPS,
-                              .late_ns = LATE_NS};
+                              .late_ns = VALIDATE_LATE_NS};
     s->fn.client = &s->client;
     s->fn.client_start_ns = s->zero_ns - WARMUP_LEAD_NS;
     return 0;
@@ -243,15 +242,16 @@ static int take_requests(validate_trace *out, const engine_result *r) {
     return 0;
 }
 
-/* Allocations after each instant's actions. */
-static int take_shares(validate_trace *out, const engine_result *r, int64_t zero_ns) {
+/* Allocations after each instant's actions, when the recording would have them. */
+static int take_shares(validate_trace *out, const engine_result *r, const scene *s) {
+    double later_s = s->mode == VALIDATE_REPLAY ? VALIDATE_SHARE_LAG_S : 0;
     out->shares = calloc(r->n_actions + 1, sizeof *out->shares);
     if (!out->shares) return -1;
     validate_share now = {.gpus = 1};
     for (size_t i = 0; i < r->n_actions; i++) {
         const engine_action *a = &r->actions[i];
         if (a->refused || a->action.verb == POL_ROUTE) continue;
-        now.t_s = (double)(a->at_ns - zero_ns) / NS;
+        now.t_s = (double)(a->at_ns - s->zero_ns) / NS - later_s;
         now.pods += a->action.verb == POL_START;
         now.pods -= a->action.verb == POL_STOP || a->action.verb == POL_KILL;
         if (a->action.sm_pct) now.sm_pct = a->action.sm_pct;
@@ -297,7 +297,7 @@ int validate_simulate_on(validate_trace *out, const validate_run *run, const cal
     rc = -1;
     if (engine_run(&s->setup, &options, &result, why))
         snprintf(err, VALIDATE_ERR_LEN, "run %.100s: %.300s", run->name, why);
-    else if (take_requests(out, &result) || take_shares(out, &result, s->zero_ns))
+    else if (take_requests(out, &result) || take_shares(out, &result, s))
         goto no_memory;
     else
         rc = 0;

@@ -26,7 +26,8 @@ static void alone(void **state) {
 
 /* Accept 10 each, from 0 and 4. One processor: the first has 4 by then, its 6 take 12, to 16; the second has 6 then and
  * its 4 end at 20. Two: 10 and 14. One and a half: 6 / 0.75 = 8, to 12; the second's 4 alone, at no more than one
- * processor, to 16. Half a one: 2 by 4, the other 8 at a quarter, to 36; the second has 2 left, to 40. Then 5 of waiting, in which nobody works, and 1 on the GPU. */
+ * processor, to 16. Half a one: 2 by 4, the other 8 at a quarter, to 36; the second has 2 left, to 40. Then 5 of
+ * waiting, in which nobody works, and 1 on the GPU. */
 static void work_shares_the_processors(void **state) {
     (void)state;
     const struct {
@@ -112,29 +113,42 @@ static void launches_and_kernels_vary_apart(void **state) {
     }
 }
 
-/* A hundred batches of launches alone, of mean 10 and as much deviation: their mean is within four of its own. */
-static void each_batch_has_launches_of_its_own(void **state) {
-    (void)state;
-    enum { N = 100 };
-    double at_ms[N], sum_ms = 0, least_ms = 1e9;
+enum { LONE = 100 };
+
+/* What each of a hundred lone requests took, ms: waits, work or launches of mean 10, exponential where `which` says so */
+static void lone_latencies(double ms[LONE], char which) {
+    double at_ms[LONE];
     scene s;
     open_whole(&s, 0.001, 0);
-    s.process.launch_ms = 10;
-    s.process.launch_noise = dist_exponential(1);
-    for (size_t i = 0; i < N; i++) at_ms[i] = 90.0 * (double)i;
-    scene_requests(&s, 0, N, at_ms);
+    s.process.wait_ms = which == 'w' ? dist_exponential(10) : dist_constant(0);
+    s.process.respond_ms = which == 'r' ? 10 : 0;
+    s.process.work_noise = which == 'r' ? dist_exponential(1) : dist_constant(1);
+    s.process.launch_ms = which == 'l' ? 10 : 0;
+    s.process.launch_noise = which == 'l' ? dist_exponential(1) : dist_constant(1);
+    for (size_t i = 0; i < LONE; i++) at_ms[i] = 90.0 * (double)i;
+    scene_requests(&s, 0, LONE, at_ms);
     engine_result r = fixture_run(&s.f);
-    assert_int_equal(r.n_requests, N);
-    for (size_t i = 0; i < N; i++) {
-        double ms = 1e-6 * (double)(r.requests[i].end_ns - r.requests[i].arrival_ns);
-        sum_ms += ms;
-        if (ms < least_ms) least_ms = ms;
-    }
-    assert_true(fabs(sum_ms / N - 10) < 4);
-    assert_true(least_ms < 1);
+    assert_int_equal(r.n_requests, LONE);
+    for (size_t i = 0; i < LONE; i++)
+        ms[i] = 1e-6 * (double)(r.requests[i].end_ns - r.requests[i].arrival_ns);
     engine_result_free(&r);
     trace_close((trace_file *)s.f.fns[0].trace.file);
     fixture_close(&s.f);
+}
+
+/* Their mean is within four deviations of its own, and they know nothing of the request's wait and work. */
+static void each_batch_has_launches_of_its_own(void **state) {
+    (void)state;
+    double launch[LONE], other[LONE], sum = 0;
+    lone_latencies(launch, 'l');
+    for (size_t i = 0; i < LONE; i++) sum += launch[i];
+    assert_true(fabs(sum / LONE - 10) < 4);
+    for (const char *which = "wrl"; *which; which++) {
+        double product = 0;
+        lone_latencies(other, *which);
+        for (size_t i = 0; i < LONE; i++) product += (launch[i] / 10 - 1) * (other[i] / 10 - 1) / LONE;
+        assert_true(*which == 'l' ? product > 0.5 : fabs(product) < 0.4);
+    }
 }
 
 /* G(1) = 10, G(2) = 12; the first batch of each size takes 50. Requests that come while the GPU is busy make batches of

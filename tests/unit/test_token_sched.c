@@ -77,8 +77,8 @@ static void idle_time_burns_tokens(void **state) {
 }
 
 /* The GPU goes on with what was launched, token or not: G = 22, launched from 0 to 7 (7/20.4 of it), 40-47, 80-86.4.
- * It runs 7.5 of 22 by 7.5, stands to 40, to 47.5 and 15.1, stands to 80, and ends 6.9 later, before the token does. With G
- * = 28 it ends at 88.8, 0.8 after the token: its results are fetched with the next, at 120. */
+ * It runs 7.5 of 22 by 7.5, stands to 40, to 47.5 and 15.1, stands to 80, and ends 6.9 later, before the token does.
+ * With G = 28 it ends at 88.8, 0.8 after the token; what follows takes the next, at 120. */
 static void the_gpu_goes_on_without_a_token(void **state) {
     (void)state;
     const double gpu_ms[] = {22, 28}, end_ms[] = {80 + 22 - 22 * 14 / 20.4, 120};
@@ -91,10 +91,12 @@ static void the_gpu_goes_on_without_a_token(void **state) {
     }
 }
 
-/* The results of 20 ms of GPU work are there at 20, at 30 %: the token of 0-12 is over, and used up in full: 40. At
- * 7.5 at 20 % the last ms of the first has begun, usage 7.5 < 8, and the scheduler hears half a ms later: 8 of 8. At 7.2:
- * 7.7, and the second token is granted. What is launched from 6 to 7.5 of one of 8 ms needs none. */
-static void results_are_fetched_with_a_token(void **state) {
+/* After the GPU, one launch more. It finds
+ *   a token of 12 ms that is over at 20, and used up: the next window, 40
+ *   one of 8 ms, granted at 0.5, at 8: its last ms has begun, usage 7.5, but the scheduler hears at 8.5, 8 of 8: 40.5
+ *   the same at 7.7: the scheduler hears at 8.2, usage 7.7, and grants
+ *   the same at 7: it has more than a ms left */
+static void what_follows_the_gpu_needs_a_token(void **state) {
     (void)state;
     const struct {
         double launch_ms, gpu_ms, round_trip_ms;
@@ -478,7 +480,7 @@ int main(void) {
         cmocka_unit_test(the_round_trip_eats_what_is_unused),
         cmocka_unit_test(idle_time_burns_tokens),
         cmocka_unit_test(the_gpu_goes_on_without_a_token),
-        cmocka_unit_test(results_are_fetched_with_a_token),
+        cmocka_unit_test(what_follows_the_gpu_needs_a_token),
         cmocka_unit_test(the_pods_of_a_row_share_it),
         cmocka_unit_test(rows_share_the_gpu),
         cmocka_unit_test(what_is_over_frees_the_row),

@@ -129,8 +129,9 @@ static void failed_requests_are_no_answers(void **state) {
     validate_conditions_close(&c);
 }
 
-/* The recording breaks off before its third stage. The slow stage's last five were lost. One sent at 4.1 s is answered at 12.1 s, and until then others start, late, and
- * are answered: they are of that stage. The fast one begins with the first that finds none in flight. */
+/* The recording breaks off before its third stage. The slow stage's last five were lost. One sent at 4.1 s is answered at
+ * 12.1 s - it failed, but the next stage waited for it - and until then others start, late, and are answered: they are of
+ * that stage. The fast one begins with the first that finds none in flight. */
 static void stages_are_told_by_their_barriers(void **state) {
     (void)state;
     enum { LOST = 5, HELD_UP = 41 };
@@ -139,7 +140,7 @@ static void stages_are_told_by_their_barriers(void **state) {
     record(&r, 100);
     r.run.rate_rps = three;
     r.run.n_stages = 3;
-    r.requests[HELD_UP].latency_ms = 8000;
+    r.requests[HELD_UP] = (validate_request){r.requests[HELD_UP].start_s, 8000, 502};
     for (size_t i = HELD_UP + 1; i < SLOW - LOST; i++) r.requests[i].start_s += 3; /* 7.2, 7.3, 7.4 */
     for (size_t i = SLOW - LOST; i < N - LOST; i++) {
         r.requests[i] = r.requests[i + LOST];
@@ -149,7 +150,54 @@ static void stages_are_told_by_their_barriers(void **state) {
     r.run.real.lost = LOST;
     validate_conditions c = open_conditions(&r);
     validate_shared_condition at = {.n_a = 0};
-    assert_true(validate_next_shared(&at, &c, &c) && at.n_a == SLOW - LOST);
+    assert_true(validate_next_shared(&at, &c, &c) && at.n_a == SLOW - LOST - 1);
+    assert_true(validate_next_shared(&at, &c, &c) && at.n_a == FAST);
+    validate_conditions_close(&c);
+}
+
+/* Answers come within a ms: none is in flight when the next request starts. At 25 requests/s the client's lateness adds up
+ * to 31 ms, and the last of a stage, if one before it was lost, starts 9 ms before the 5 s are over. What starts after
+ * the last stage's 5 s is of that stage. */
+static void fast_answers_end_no_stage(void **state) {
+    (void)state;
+    enum { RATE = 25, ALL = VALIDATE_STAGE_S * RATE, STAGES = 3 };
+    static const uint32_t three[] = {RATE, 2 * RATE, RATE + 1};
+    static validate_request requests[STAGES * 2 * ALL];
+    const double late_s = 1e-9 * VALIDATE_LATE_NS;
+    size_t n = 0, expected[STAGES] = {0};
+    double begin_s = 3; /* a trace may begin later than at 0 */
+    for (size_t k = 0; k < STAGES; k++) {
+        size_t all = VALIDATE_STAGE_S * three[k], more = k + 1 == STAGES ? RATE : 0;
+        for (size_t i = 0; i < all + more; i++) {
+            if (i == 7) continue; /* lost */
+            requests[n++] = (validate_request){begin_s + (double)i * (1.0 / three[k] + late_s), 1, 200};
+            expected[k]++;
+        }
+        begin_s += (double)all * (1.0 / three[k] + late_s) - 0.002; /* it was less late than usual */
+    }
+    validate_run run = {.rate_rps = three, .n_stages = STAGES};
+    const validate_trace t = {.requests = requests, .n_requests = n};
+    validate_conditions c;
+    validate_shared_condition at = {.n_a = 0};
+    assert_int_equal(validate_conditions_open(&c, &run, &t), 0);
+    static const size_t by_rate[STAGES] = {0, 2, 1};
+    for (size_t k = 0; k < STAGES; k++) {
+        assert_true(validate_next_shared(&at, &c, &c));
+        assert_int_equal(at.n_a, expected[by_rate[k]]);
+    }
+    validate_conditions_close(&c);
+}
+
+/* A stage's first request overlaps an answer by a hair: the stage before has sent all it has. */
+static void a_stage_that_has_sent_all_is_over(void **state) {
+    (void)state;
+    recording r;
+    record(&r, 100);
+    r.requests[SLOW - 1].latency_ms = 101;
+    for (size_t i = SLOW; i < N; i++) r.requests[i].latency_ms = 80; /* one is always in flight */
+    validate_conditions c = open_conditions(&r);
+    validate_shared_condition at = {.n_a = 0};
+    assert_true(validate_next_shared(&at, &c, &c) && at.n_a == SLOW);
     assert_true(validate_next_shared(&at, &c, &c) && at.n_a == FAST);
     validate_conditions_close(&c);
 }
@@ -174,6 +222,8 @@ int main(void) {
         cmocka_unit_test(gaps_are_between_quantiles_and_finite),
         cmocka_unit_test(failed_requests_are_no_answers),
         cmocka_unit_test(stages_are_told_by_their_barriers),
+        cmocka_unit_test(fast_answers_end_no_stage),
+        cmocka_unit_test(a_stage_that_has_sent_all_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -593,8 +593,7 @@ static void text_fits_the_screen(void **state) {
 /* ---- what is drawn ---- */
 
 /* And, as every file of data, one that says how the runs were simulated; the file goes */
-static void has_line(const char *dir, const char *file, const char *line) {
-    static const char about[] = "about\tallocation as recorded, 1 seed\n";
+static void has_line(const char *dir, const char *file, const char *line, const char *about) {
     char path[160], found[512];
     snprintf(path, sizeof path, "%s/%s", dir, file);
     FILE *f = fopen(path, "r");
@@ -609,18 +608,15 @@ static void has_line(const char *dir, const char *file, const char *line) {
     if (!has || !says) fail_msg("%s lacks the line %s", file, has ? about : line);
 }
 
-/* Of run a and the summary: the data, and the pictures where gnuplot is */
-static void figures_have_their_data(void **state) {
-    const validate_data *d = data_of(state);
+/* Draws run a and the summary, whose data must have these lines, and goes over it; pictures where gnuplot is */
+static void expect_figures(const recorded *x, const validate_plan *plan, const char *const lines[3],
+                           const char *about) {
+    static const char *const names_of[] = {"a_cdf", "a_timeline", "summary"};
     validate_report *report;
-    rules r = {.factor = 2};
     char err[FIGURES_ERR_LEN] = "", out[96], *paths = NULL, path[160];
-    const char *only[] = {"a"}, *pictures[] = {"a_cdf", "a_timeline", "summary"};
     size_t len = 0, n = 0;
-    snprintf(out, sizeof out, "%s/out", ((const recorded *)*state)->sample.dir);
-    const validate_plan plan = {
-        .n_seeds = 1, .threads = 1, .only = only, .n_only = 1, .simulate = rule, .arg = &r};
-    assert_int_equal(validate_report_make(&report, d, &plan, err), 0);
+    snprintf(out, sizeof out, "%s/out", x->sample.dir);
+    assert_int_equal(validate_report_make(&report, x->data, plan, err), 0);
     FILE *to = open_memstream(&paths, &len);
     assert_non_null(to);
     const figures_request request = {.plots_dir = HASSIM_ROOT "/plots",
@@ -637,20 +633,38 @@ static void figures_have_their_data(void **state) {
     } else {
         assert_int_equal(status, FIGURES_OK);
         for (size_t i = 0; i < 3; i++) {
-            snprintf(path, sizeof path, "%s/%s.svg\n", out, pictures[i]);
+            snprintf(path, sizeof path, "%s/%s.svg\n", out, names_of[i]);
             assert_non_null(strstr(paths, path));
             path[strlen(path) - 1] = '\0';
             n += remove(path) == 0;
+            snprintf(path, sizeof path, "%s.tsv", names_of[i]);
+            has_line(out, path, lines[i], about);
         }
         assert_int_equal(n, 3);
-        has_line(out, "a_cdf.tsv", "a\tms\treal\tsim_lo\tsim\tsim_hi\n");
-        /* bin 0: 50 requests, 100 + 37 i mod 100: seed 1 takes 2 x 0.99 of the time */
-        has_line(out, "a_timeline.tsv", "a\t0\t10\t10\t147.5\t292.05\t193.65\t383.427\n");
-        has_line(out, "summary.tsv", "has\ta\t149.5\t296.01\t194.05\t384.219\n");
     }
     remove(out);
     free(paths);
     validate_report_free(report);
+}
+
+static void figures_have_their_data(void **state) {
+    rules r = {.factor = 2};
+    const char *only[] = {"a"};
+    validate_plan plan = {.n_seeds = 1, .threads = 1, .only = only, .n_only = 1, .simulate = rule, .arg = &r};
+    /* bin 0: 50 requests, 100 + 37 i mod 100: seed 1 takes 2 x 0.99 of the time */
+    static const char *const lines[] = {"a\tms\treal\tsim_lo\tsim\tsim_hi\n",
+                                        "a\t0\t10\t10\t147.5\t292.05\t193.65\t383.427\n",
+                                        "has\ta\t149.5\t296.01\t194.05\t384.219\n"};
+    expect_figures(*state, &plan, lines, "about\tallocation as recorded, 1 seed\n");
+    static const char *const names_of_columns[] = {
+        "a\tms\treal\tsim_lo\tsim\tsim_hi\n",
+        "a\tt_s\treal_rps\tsim_rps\treal_p50\tsim_p50\treal_p95\tsim_p95\n",
+        "has\trun\treal_p50\tsim_p50\treal_p95\tsim_p95\n"};
+    plan.mode = VALIDATE_POLICY;
+    plan.cross_validated = 1;
+    plan.n_seeds = 2;
+    expect_figures(*state, &plan, names_of_columns,
+                   "about\tallocation by the policy, mean of 2 seeds, left out of the fit\n");
 }
 
 int main(void) {
