@@ -113,6 +113,17 @@ static void what_follows_the_gpu_needs_a_token(void **state) {
     }
 }
 
+/* A pod that is killed while it waits for that token, from 20 to 40, loses its batch. */
+static void a_killed_pod_waits_for_no_token(void **state) {
+    (void)state;
+    scene s;
+    scene_open(&s, ENGINE_TOKEN_EXACT, 20, 0, 30, 30);
+    s.process.launch_ms = 1;
+    scene_then(30, (pol_action){.verb = POL_KILL});
+    scene_requests(&s, 0, 1, (double[]){0});
+    scene_expect(&s, 1, (double[]){-1});
+}
+
 /* Two pods of a row, launches 1, G 30, each with tokens enough: requests at 0 and 10. The first has 20 left at 10, at half
  * speed: 50. The second has 20 done by then, and ends at 60: 60 ms of the row in 60 ms. */
 static void the_pods_of_a_row_share_it(void **state) {
@@ -481,6 +492,7 @@ int main(void) {
         cmocka_unit_test(idle_time_burns_tokens),
         cmocka_unit_test(the_gpu_goes_on_without_a_token),
         cmocka_unit_test(what_follows_the_gpu_needs_a_token),
+        cmocka_unit_test(a_killed_pod_waits_for_no_token),
         cmocka_unit_test(the_pods_of_a_row_share_it),
         cmocka_unit_test(rows_share_the_gpu),
         cmocka_unit_test(what_is_over_frees_the_row),
