@@ -593,9 +593,9 @@ static void text_fits_the_screen(void **state) {
 /* ---- what is drawn ---- */
 
 /* And, as every file of data, one that says how the runs were simulated; the file goes */
-static void has_line(const char *dir, const char *file, const char *line, const char *about) {
+static void has_line(const char *dir, const char *name, const char *line, const char *about) {
     char path[160], found[512];
-    snprintf(path, sizeof path, "%s/%s", dir, file);
+    snprintf(path, sizeof path, "%s/%s.tsv", dir, name);
     FILE *f = fopen(path, "r");
     assert_non_null(f);
     int has = 0, says = 0;
@@ -605,7 +605,7 @@ static void has_line(const char *dir, const char *file, const char *line, const 
     }
     fclose(f);
     remove(path);
-    if (!has || !says) fail_msg("%s lacks the line %s", file, has ? about : line);
+    if (!has || !says) fail_msg("%s lacks the line %s", name, has ? about : line);
 }
 
 /* Draws run a and the summary, whose data must have these lines, and goes over it; pictures where gnuplot is */
@@ -637,8 +637,7 @@ static void expect_figures(const recorded *x, const validate_plan *plan, const c
             assert_non_null(strstr(paths, path));
             path[strlen(path) - 1] = '\0';
             n += remove(path) == 0;
-            snprintf(path, sizeof path, "%s.tsv", names_of[i]);
-            has_line(out, path, lines[i], about);
+            has_line(out, names_of[i], lines[i], about);
         }
         assert_int_equal(n, 3);
     }
