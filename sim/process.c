@@ -315,7 +315,7 @@ static process_event do_one(pod *p, int64_t now_ns, held_request *out) {
         }
         ask(p, now_ns, 1);
     }
-    if (x->launch == LAUNCH_RUNS && x->tokens && now_ns >= x->ask_ns) ask_between_launches(p, now_ns);
+    if (x->launch == LAUNCH_RUNS && needs_token(x, now_ns)) ask_between_launches(p, now_ns);
     for (uint32_t i = 0; i < x->n_jobs; i++)
         if (is_due(&x->jobs[i], now_ns)) {
             process_event e = move_on(p, i, now_ns, out);

@@ -19,8 +19,8 @@
  * - Under the exact token runtime, launches need a token (token_sched_int.h): a launcher whose token has at most a
  *   millisecond left (of one shorter than two: at most half) stands still until it has a new one. What is done with
  *   the GPU's results takes one launch more, of no length. It needs a token like the others, and comes when they have
- *   been executed. (Seen in bert: lone requests at a quota of 30 % are answered after 107 ms more often than not, at 30 %
- *   of the SMs as at 50 %, where the GPU takes 20 ms less; that is when the third token comes. For images it is
+ *   been executed. (Seen in bert: latencies of lone requests at a quota of 30 % have their sharpest mode at 107 ms, at
+ *   30 % of the SMs as at 50 %, where the GPU takes 20 ms less; that is when the third token comes. For images it is
  *   supposed.)
  * - Under the exact token runtime pods share a GPU, and what they have launched shares it, too: the pods of a row that
  *   have work on it share the row evenly, and rows with work slow each other when their widths sum to more than 100 %.

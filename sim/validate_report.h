@@ -21,7 +21,8 @@
  *
  * Replicates are runs of one system, served model and workload whose recorded allocations from the load's start on
  * are the same, each change within one tick (2 s) of the other's, and that are not runaway. Their spread is (largest -
- * least) / mean, in percent, of violations the difference in points. An error within the spread counts as met, whatever its target.
+ * least) / mean, in percent, of violations the difference in points. An error within the spread counts as met, whatever
+ * its target.
  */
 #ifndef VALIDATE_REPORT_H
 #define VALIDATE_REPORT_H

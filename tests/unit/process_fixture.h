@@ -104,6 +104,11 @@ static inline void scene_requests(scene *s, size_t fn, size_t n, const double *a
     s->f.fns[fn].trace.file = file;
 }
 
+static inline void scene_close(scene *s) {
+    for (size_t fn = 0; fn < s->f.setup.n_fns; fn++) trace_close((trace_file *)s->f.fns[fn].trace.file);
+    fixture_close(&s->f);
+}
+
 /* Each request ends then, ms, give or take the rounding; less than 0: it is lost. */
 static inline void scene_expect(scene *s, size_t n, const double *end_ms) {
     engine_result r = fixture_run(&s->f);
@@ -117,8 +122,7 @@ static inline void scene_expect(scene *s, size_t n, const double *end_ms) {
             fail_msg("request %zu ends at %.6f ms, expected %.6f", i, (double)q->end_ns * 1e-6, end_ms[i]);
     }
     engine_result_free(&r);
-    for (size_t fn = 0; fn < s->f.setup.n_fns; fn++) trace_close((trace_file *)s->f.fns[fn].trace.file);
-    fixture_close(&s->f);
+    scene_close(s);
 }
 
 #endif

@@ -112,70 +112,70 @@ static void refuses_what_is_no_object(void **state) {
     }
 }
 
+/* What is put for what in the good file, and what the message must say */
+static const struct {
+    const char *from, *to, *expected;
+} spoilt[] = {
+    {"\"hassim-calib-1\"", "\"hassim-calib-2\"", "bad: format: found \"hassim-calib-2\", expected"},
+    {"\"generated_by\"", "\"generatedby\"", "bad: generatedby: unknown key"},
+    {"\"sm_count\": 80, ", "", "device.sm_count: missing"},
+    {"\"sm_count\": 80", "\"sm_count\": 80.5", "device.sm_count: found 80.5, expected a whole number"},
+    {"\"sm_count\": 80", "\"sm_count\": 0", "device.sm_count: found 0, expected a number from 1"},
+    {"\"sm_count\": 80", "\"sm_count\": \"80\"", "device.sm_count: found \"80\", expected a number"},
+    {"\"sm_count\": 80", "\"sm_count\": 80, \"sm_count\": 81", "device.sm_count: key appears twice"},
+    {"\"name\": \"d\"", "\"name\": \"a b\"", "device.name: not a name"},
+    {"false", "0", "device.sm_resizable: found 0, expected true or false"},
+    {"\"load_mib_per_s\": 50", "\"load_mib_per_s\": 0", "device.cold_start.load_mib_per_s: found 0"},
+    {"\"cold_start\": {", "\"cold_start\": {\"x\": 1, ", "device.cold_start.x: unknown key"},
+    {"\"date\": \"d\"", "\"date\": \"\"", "series.s.date: found \"\""},
+    {"\"date\": \"d\"", "\"date\": \"a\\u000ab\"", "series.s.date: found \"a?b\""},
+    {"\"series\": \"s\"", "\"series\": \"t\"", "series.t: missing, expected an object"},
+    {"{\"m\": {", "{\"m/n\": {", "models.m/n: not a name"},
+    {"\"fixed_ms\": 1", "\"fixed_ms\": -1", "models.m.gpu.fixed_ms: found -1, expected a number from 0"},
+    {"\"fixed_ms\": 1", "\"fixed_ms\": 1e999", "models.m.gpu.fixed_ms: found inf"},
+    {"[60, 20, 5]", "[60, 61, 5]", "models.m.launch.ms[1]: found 61, expected a number from 1e-06 to 60"},
+    {"[60, 20, 5]", "[60, 20]", "models.m.launch.ms: found 2 values, expected 3 to 3"},
+    {"[60, 20, 5]", "7", "models.m.launch.ms: found 7, expected an array"},
+    {"[10, 50, 100]", "[10, 10, 100]", "models.m.launch.quota_pct[1]: found 10, expected a number from 11"},
+    {"[10, 50, 100]", "[10, 50, 99]", "models.m.launch: quota_pct ends at 99, expected 100"},
+    {"[1, 8]", "[8, 1]", "models.m.measured.batch[1]: found 1, expected a number from 8"},
+    {"\"points\": 7", "\"points\": null", "models.m.fit.points: found null"},
+    {"\"mean\": 60", "\"mean\": true", "models.m.overhead_ms.mean: found true"},
+    {"\"weights_mib\": 25", "\"uncertainty\": 3, \"weights_mib\": 25",
+     "models.m.uncertainty: found 3, expected an object"},
+    {"\"weights_mib\": 25", "\"uncertainty\": {\"cells\": 0}, \"weights_mib\": 25",
+     "models.m.uncertainty.cells: found 0"},
+    {"\"weights_mib\": 25", "\"uncertainty\": {\"cells\": 9, \"gpu_factor_ms\": [1]}, \"weights_mib\": 25",
+     "models.m.uncertainty.gpu_factor_ms: found 1 values, expected 10 to 10"},
+    {"\"weights_mib\": 25",
+     "\"uncertainty\": {\"cells\": 9, \"gpu_factor_ms\": [1, 0, 1, 0, 0, 1, 0, 0, 0, 1], "
+     "\"launch_sd_pct\": [1, 2]}, \"weights_mib\": 25",
+     "models.m.uncertainty.launch_sd_pct: found 2 values, expected 3"},
+    {"\"weights_mib\": 25",
+     "\"uncertainty\": {\"cells\": 9, \"gpu_factor_ms\": [1, 0, 1, 0, 0, 1, 0, 0, 0, 1], "
+     "\"launch_sd_pct\": [1, -2, 3]}, \"weights_mib\": 25",
+     "models.m.uncertainty.launch_sd_pct[1]: found -2"},
+    {"\"weights_mib\": 25",
+     "\"uncertainty\": {\"cells\": 9, \"gpu_factor_ms\": [1, 0, 1, 0, 0, 1, 0, 0, 0, 1], "
+     "\"launch_sd_pct\": [1, 2, 3], \"gpu_residual_pct\": 1}, \"weights_mib\": 25",
+     "models.m.uncertainty.launch_residual_pct: missing"},
+    {"\"weights_mib\": 25", "\"uncertainty\": {\"sells\": 9}, \"weights_mib\": 25",
+     "models.m.uncertainty.sells: unknown key"},
+    {"{\"m\": {", "{\"m\": 3, \"x\": {", "models.m: expected an object"},
+    {"\"weak\": true,\n", "\"weak\": true,,\n", "bad:7:48: found"},
+    {"\"f\"}}}\n", "\"f\"}}\n", "found the end of the text"},
+    {"\"f\"}}}\n", "\"f\"}}} x", "found \"x\" here or just before, expected JSON"},
+    {"{\"format\"", "[\"format\"", "bad:1:10: found \":"},
+};
+
 static void refuses_bad_files(void **state) {
-    static const struct {
-        const char *from, *to, *expected;
-    } bad[] = {
-        {"\"hassim-calib-1\"", "\"hassim-calib-2\"", "bad: format: found \"hassim-calib-2\", expected"},
-        {"\"generated_by\"", "\"generatedby\"", "bad: generatedby: unknown key"},
-        {"\"sm_count\": 80, ", "", "device.sm_count: missing"},
-        {"\"sm_count\": 80", "\"sm_count\": 80.5", "device.sm_count: found 80.5, expected a whole number"},
-        {"\"sm_count\": 80", "\"sm_count\": 0", "device.sm_count: found 0, expected a number from 1"},
-        {"\"sm_count\": 80", "\"sm_count\": \"80\"", "device.sm_count: found \"80\", expected a number"},
-        {"\"sm_count\": 80", "\"sm_count\": 80, \"sm_count\": 81", "device.sm_count: key appears twice"},
-        {"\"name\": \"d\"", "\"name\": \"a b\"", "device.name: not a name"},
-        {"false", "0", "device.sm_resizable: found 0, expected true or false"},
-        {"\"load_mib_per_s\": 50", "\"load_mib_per_s\": 0", "device.cold_start.load_mib_per_s: found 0"},
-        {"\"cold_start\": {", "\"cold_start\": {\"x\": 1, ", "device.cold_start.x: unknown key"},
-        {"\"date\": \"d\"", "\"date\": \"\"", "series.s.date: found \"\""},
-        {"\"date\": \"d\"", "\"date\": \"a\\u000ab\"", "series.s.date: found \"a?b\""},
-        {"\"series\": \"s\"", "\"series\": \"t\"", "series.t: missing, expected an object"},
-        {"{\"m\": {", "{\"m/n\": {", "models.m/n: not a name"},
-        {"\"fixed_ms\": 1", "\"fixed_ms\": -1", "models.m.gpu.fixed_ms: found -1, expected a number from 0"},
-        {"\"fixed_ms\": 1", "\"fixed_ms\": 1e999", "models.m.gpu.fixed_ms: found inf"},
-        {"[60, 20, 5]", "[60, 61, 5]", "models.m.launch.ms[1]: found 61, expected a number from 1e-06 to 60"},
-        {"[60, 20, 5]", "[60, 20]", "models.m.launch.ms: found 2 values, expected 3 to 3"},
-        {"[60, 20, 5]", "7", "models.m.launch.ms: found 7, expected an array"},
-        {"[10, 50, 100]", "[10, 10, 100]",
-         "models.m.launch.quota_pct[1]: found 10, expected a number from 11"},
-        {"[10, 50, 100]", "[10, 50, 99]", "models.m.launch: quota_pct ends at 99, expected 100"},
-        {"[1, 8]", "[8, 1]", "models.m.measured.batch[1]: found 1, expected a number from 8"},
-        {"\"points\": 7", "\"points\": null", "models.m.fit.points: found null"},
-        {"\"mean\": 60", "\"mean\": true", "models.m.overhead_ms.mean: found true"},
-        {"\"weights_mib\": 25", "\"uncertainty\": 3, \"weights_mib\": 25",
-         "models.m.uncertainty: found 3, expected an object"},
-        {"\"weights_mib\": 25", "\"uncertainty\": {\"cells\": 0}, \"weights_mib\": 25",
-         "models.m.uncertainty.cells: found 0"},
-        {"\"weights_mib\": 25",
-         "\"uncertainty\": {\"cells\": 9, \"gpu_factor_ms\": [1]}, \"weights_mib\": 25",
-         "models.m.uncertainty.gpu_factor_ms: found 1 values, expected 10 to 10"},
-        {"\"weights_mib\": 25",
-         "\"uncertainty\": {\"cells\": 9, \"gpu_factor_ms\": [1, 0, 1, 0, 0, 1, 0, 0, 0, 1], "
-         "\"launch_sd_pct\": [1, 2]}, \"weights_mib\": 25",
-         "models.m.uncertainty.launch_sd_pct: found 2 values, expected 3"},
-        {"\"weights_mib\": 25",
-         "\"uncertainty\": {\"cells\": 9, \"gpu_factor_ms\": [1, 0, 1, 0, 0, 1, 0, 0, 0, 1], "
-         "\"launch_sd_pct\": [1, -2, 3]}, \"weights_mib\": 25",
-         "models.m.uncertainty.launch_sd_pct[1]: found -2"},
-        {"\"weights_mib\": 25",
-         "\"uncertainty\": {\"cells\": 9, \"gpu_factor_ms\": [1, 0, 1, 0, 0, 1, 0, 0, 0, 1], "
-         "\"launch_sd_pct\": [1, 2, 3], \"gpu_residual_pct\": 1}, \"weights_mib\": 25",
-         "models.m.uncertainty.launch_residual_pct: missing"},
-        {"\"weights_mib\": 25", "\"uncertainty\": {\"sells\": 9}, \"weights_mib\": 25",
-         "models.m.uncertainty.sells: unknown key"},
-        {"{\"m\": {", "{\"m\": 3, \"x\": {", "models.m: expected an object"},
-        {"\"weak\": true,\n", "\"weak\": true,,\n", "bad:7:48: found"},
-        {"\"f\"}}}\n", "\"f\"}}\n", "found the end of the text"},
-        {"\"f\"}}}\n", "\"f\"}}} x", "found \"x\" here or just before, expected JSON"},
-        {"{\"format\"", "[\"format\"", "bad:1:10: found \":"},
-    };
     (void)state;
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        char err[CALIB_ERR_LEN] = "", *text = spoil(bad[i].from, bad[i].to);
+    for (size_t i = 0; i < sizeof spoilt / sizeof *spoilt; i++) {
+        char err[CALIB_ERR_LEN] = "", *text = spoil(spoilt[i].from, spoilt[i].to);
         calib *c = (calib *)&c;
         assert_int_equal(calib_open_text(&c, "bad", text, strlen(text), err), -1);
         assert_null(c);
-        if (!strstr(err, bad[i].expected)) fail_msg("%s -> %s: %s", bad[i].from, bad[i].to, err);
+        if (!strstr(err, spoilt[i].expected)) fail_msg("%s -> %s: %s", spoilt[i].from, spoilt[i].to, err);
         assert_null(strchr(err, '\n'));
         free(text);
     }

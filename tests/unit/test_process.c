@@ -132,8 +132,7 @@ static void lone_latencies(double ms[LONE], char which) {
     for (size_t i = 0; i < LONE; i++)
         ms[i] = 1e-6 * (double)(r.requests[i].end_ns - r.requests[i].arrival_ns);
     engine_result_free(&r);
-    trace_close((trace_file *)s.f.fns[0].trace.file);
-    fixture_close(&s.f);
+    scene_close(&s);
 }
 
 /* Their mean is within four deviations of its own, and they know nothing of the request's wait and work. */

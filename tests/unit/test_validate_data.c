@@ -132,57 +132,57 @@ typedef struct {
 
 #define ONE(requests) VALIDATE_SAMPLE_RUNS "one,has,resnet,resnet50,A," requests ",1,9.5,yes,clean\n"
 
+static const fault faults[] = {
+    {"runs.csv", "", "runs.csv:0: file: found \"no rows\""},
+    {"runs.csv", VALIDATE_SAMPLE_RUNS, "runs.csv:1: file: found \"no rows\", expected runs"},
+    {"runs.csv", "run,system\none,has\n", "runs.csv:1: header: found \"run\", expected model"},
+    {"runs.csv", VALIDATE_SAMPLE_RUNS "one,has\n", "runs.csv:2: row: found \"one\""},
+    {"runs.csv", ONE("5"), "runs.csv:2: requests: found \"5\", expected 4, the rows of one/requests.csv"},
+    {"runs.csv", ONE("4e0"), "runs.csv:2: requests: found \"4e0\""},
+    {"runs.csv", ONE("4") "one,has,resnet,resnet50,A,4,1,9.5,yes,clean\n",
+     "runs.csv:3: run: found \"one\", expected each run once"},
+    {"runs.csv", VALIDATE_SAMPLE_RUNS "../one,has,resnet,resnet50,A,4,1,9.5,yes,clean\n",
+     "runs.csv:2: run: found \"../one\", expected the name of a folder"},
+    {"runs.csv", VALIDATE_SAMPLE_RUNS "one/,has,resnet,resnet50,A,4,1,9.5,yes,clean\n",
+     "runs.csv:2: run: found \"one/\""},
+    {"runs.csv", VALIDATE_SAMPLE_RUNS "one,has,resnet,resnet50,C,4,1,9.5,yes,clean\n",
+     "runs.csv:2: workload: found \"C\", expected a workload of workloads.csv"},
+    {"runs.csv", VALIDATE_SAMPLE_RUNS "one,has,resnet,resnet50,A,4,1,9.5,maybe,clean\n",
+     "runs.csv:2: usage: found \"maybe\", expected yes or no"},
+    {"runs.csv", VALIDATE_SAMPLE_RUNS "one,has,resnet,resnet50,A,4,1,9.5,yes,cle\001an\n",
+     "runs.csv:2: tags: found \"cle?an\""},
+    {"runs.csv", VALIDATE_SAMPLE_RUNS "four,has,resnet,resnet50,A,4,1,9.5,yes,clean\n",
+     "four/requests.csv: found No such file"},
+    {"workloads.csv", VALIDATE_SAMPLE_WORKLOADS "A,1,2\n",
+     "workloads.csv:2: stage: found \"1\", expected 0: a workload's stages in order"},
+    {"workloads.csv",
+     VALIDATE_SAMPLE_WORKLOADS "A,0,100000\nA,1,100000\nA,2,100000\nA,3,100000\nA,4,100000\n"
+                               "A,5,100000\nA,6,100000\nA,7,100000\nA,8,100000\nA,9,100000\n"
+                               "A,10,100000\nA,11,100000\nA,12,100000\nA,13,100000\nA,14,100000\n"
+                               "A,15,100000\nA,16,100000\nA,17,100000\nA,18,100000\nA,19,100000\n"
+                               "A,20,1\n",
+     "workloads.csv:22: rate_rps: found \"1\", expected at most 10000000 requests"},
+    {"workloads.csv", VALIDATE_SAMPLE_WORKLOADS "A,0,0\n", "workloads.csv:2: rate_rps: found \"0\""},
+    {"workloads.csv", VALIDATE_SAMPLE_WORKLOADS "A,0,1.5\n", "workloads.csv:2: rate_rps: found \"1.5\""},
+    {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS, "requests.csv:1: file: found \"no rows\""},
+    {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,nan,200\n", ":2: latency_ms: found \"nan\""},
+    {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1,200\n-1,1,200\n", ":3: start_s: found \"-1\""},
+    {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1,ok\n", ":2: status: found \"ok\""},
+    {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1\n", ":2: row: found \"0\""},
+    {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1,200,7\n", ":2: row: found \"0\", expected as many"},
+    {"one/usage.csv", "", "usage.csv:0: file: found \"no rows\""},
+    {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,30,20,1,1\n", ":2: row: found \"0\", expected as many"},
+    {"one/usage.csv", "t,gpu\n", "usage.csv:1: header: found \"t\", expected t_s"},
+    {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,201,20,2\n",
+     ":2: sm_pct: found \"201\", expected at most 100 for each pod"},
+    {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,30,101,1\n", ":2: quota_pct: found \"101\""},
+    {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,30,20,-1\n", ":2: pods: found \"-1\""},
+    {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,30,1e9,1\n", ":2: quota_pct: found \"1e9\""},
+    {"one/usage.csv", VALIDATE_SAMPLE_USAGE "inf,a,30,20,1\n", ":2: t_s: found \"inf\""},
+};
+
 static void refuses_faults(void **state) {
     (void)state;
-    static const fault faults[] = {
-        {"runs.csv", "", "runs.csv:0: file: found \"no rows\""},
-        {"runs.csv", VALIDATE_SAMPLE_RUNS, "runs.csv:1: file: found \"no rows\", expected runs"},
-        {"runs.csv", "run,system\none,has\n", "runs.csv:1: header: found \"run\", expected model"},
-        {"runs.csv", VALIDATE_SAMPLE_RUNS "one,has\n", "runs.csv:2: row: found \"one\""},
-        {"runs.csv", ONE("5"), "runs.csv:2: requests: found \"5\", expected 4, the rows of one/requests.csv"},
-        {"runs.csv", ONE("4e0"), "runs.csv:2: requests: found \"4e0\""},
-        {"runs.csv", ONE("4") "one,has,resnet,resnet50,A,4,1,9.5,yes,clean\n",
-         "runs.csv:3: run: found \"one\", expected each run once"},
-        {"runs.csv", VALIDATE_SAMPLE_RUNS "../one,has,resnet,resnet50,A,4,1,9.5,yes,clean\n",
-         "runs.csv:2: run: found \"../one\", expected the name of a folder"},
-        {"runs.csv", VALIDATE_SAMPLE_RUNS "one/,has,resnet,resnet50,A,4,1,9.5,yes,clean\n",
-         "runs.csv:2: run: found \"one/\""},
-        {"runs.csv", VALIDATE_SAMPLE_RUNS "one,has,resnet,resnet50,C,4,1,9.5,yes,clean\n",
-         "runs.csv:2: workload: found \"C\", expected a workload of workloads.csv"},
-        {"runs.csv", VALIDATE_SAMPLE_RUNS "one,has,resnet,resnet50,A,4,1,9.5,maybe,clean\n",
-         "runs.csv:2: usage: found \"maybe\", expected yes or no"},
-        {"runs.csv", VALIDATE_SAMPLE_RUNS "one,has,resnet,resnet50,A,4,1,9.5,yes,cle\001an\n",
-         "runs.csv:2: tags: found \"cle?an\""},
-        {"runs.csv", VALIDATE_SAMPLE_RUNS "four,has,resnet,resnet50,A,4,1,9.5,yes,clean\n",
-         "four/requests.csv: found No such file"},
-        {"workloads.csv", VALIDATE_SAMPLE_WORKLOADS "A,1,2\n",
-         "workloads.csv:2: stage: found \"1\", expected 0: a workload's stages in order"},
-        {"workloads.csv",
-         VALIDATE_SAMPLE_WORKLOADS "A,0,100000\nA,1,100000\nA,2,100000\nA,3,100000\nA,4,100000\n"
-                                   "A,5,100000\nA,6,100000\nA,7,100000\nA,8,100000\nA,9,100000\n"
-                                   "A,10,100000\nA,11,100000\nA,12,100000\nA,13,100000\nA,14,100000\n"
-                                   "A,15,100000\nA,16,100000\nA,17,100000\nA,18,100000\nA,19,100000\n"
-                                   "A,20,1\n",
-         "workloads.csv:22: rate_rps: found \"1\", expected at most 10000000 requests"},
-        {"workloads.csv", VALIDATE_SAMPLE_WORKLOADS "A,0,0\n", "workloads.csv:2: rate_rps: found \"0\""},
-        {"workloads.csv", VALIDATE_SAMPLE_WORKLOADS "A,0,1.5\n", "workloads.csv:2: rate_rps: found \"1.5\""},
-        {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS, "requests.csv:1: file: found \"no rows\""},
-        {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,nan,200\n", ":2: latency_ms: found \"nan\""},
-        {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1,200\n-1,1,200\n", ":3: start_s: found \"-1\""},
-        {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1,ok\n", ":2: status: found \"ok\""},
-        {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1\n", ":2: row: found \"0\""},
-        {"one/requests.csv", VALIDATE_SAMPLE_REQUESTS "0,1,200,7\n",
-         ":2: row: found \"0\", expected as many"},
-        {"one/usage.csv", "", "usage.csv:0: file: found \"no rows\""},
-        {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,30,20,1,1\n", ":2: row: found \"0\", expected as many"},
-        {"one/usage.csv", "t,gpu\n", "usage.csv:1: header: found \"t\", expected t_s"},
-        {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,201,20,2\n",
-         ":2: sm_pct: found \"201\", expected at most 100 for each pod"},
-        {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,30,101,1\n", ":2: quota_pct: found \"101\""},
-        {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,30,20,-1\n", ":2: pods: found \"-1\""},
-        {"one/usage.csv", VALIDATE_SAMPLE_USAGE "0,a,30,1e9,1\n", ":2: quota_pct: found \"1e9\""},
-        {"one/usage.csv", VALIDATE_SAMPLE_USAGE "inf,a,30,20,1\n", ":2: t_s: found \"inf\""},
-    };
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         validate_sample s;
         validate_data *d;
